@@ -1,0 +1,85 @@
+"""The `Policy` protocol: sample, score, train on coefficients, save, load.
+
+An update is one coefficient per row on ∇ log π. A policy applies Σ c_i ∇ log π(y_i | x_i); it never knows the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Completions(NamedTuple):
+    """What `sample` gives: arrays of n = prompts × k completions, the k samples of a prompt side by side."""
+
+    response: list[str]
+    n_tokens: np.ndarray  # (n,) int, the end token counted when finished
+    finished: np.ndarray  # (n,) bool
+    logp: np.ndarray  # (n,) nats, whole response at temperature 1
+    entropy: np.ndarray  # (n,) nats, mean next-token entropy at temperature 1
+
+
+class Plan(NamedTuple):
+    """What `train` does: which rows go into which step, and how a step's coefficients are found.
+
+    `coefficients(logp, index)` gets the present log-probabilities (b,) of the rows `index` (b,) and returns the
+    coefficients c (b,) of the ascent direction Σ c_i ∇ log π(y_i | x_i).
+    """
+
+    prompt: Sequence[str]  # (n,) hint-free prompts
+    response: Sequence[str]  # (n,)
+    finished: np.ndarray  # (n,) bool; an unfinished response is trained without an end token
+    batches: Sequence[np.ndarray]  # one array of row numbers a step
+    coefficients: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    rate: float  # learning rate as a share of the policy's own standard rate
+
+
+class Policy(Protocol):
+    """A distribution over responses that can be sampled, scored and moved."""
+
+    name: str
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        k: int,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        streams: np.ndarray,
+        tell: Callable[[float], None] | None = None,
+    ) -> Completions:
+        """k completions for each prompt.
+
+        streams : (len(prompts), k) uint64; completion (i, j) depends on its own stream only, not on its neighbours
+        tell : called with the share done, 0 … 1
+        A prompt may carry a hint: `prompt#hint>`.
+        """
+        ...
+
+    def logp(self, prompts: Sequence[str], responses: Sequence[str], finished: np.ndarray) -> np.ndarray:
+        """(n,) nats: log-probability of each response at temperature 1, the end token counted where finished."""
+        ...
+
+    def train(self, plan: Plan, tell: Callable[[float], None] | None = None) -> np.ndarray:
+        """Apply the plan in place, one optimiser step a batch; the mean log-probability seen at each step (steps,)."""
+        ...
+
+    def copy(self) -> Policy:
+        """An independent copy with the same parameters."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Short hash of the parameters."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the parameters into an existing folder (safetensors, nothing pickled)."""
+        ...
+
+    def load(self, folder: Path) -> Policy:
+        """A policy of the same make with the parameters in `folder`. Raises RunError when they are damaged."""
+        ...

@@ -1,0 +1,185 @@
+"""What every task offers: problems with a difficulty fixed beforehand, an exact check, a canonical answer.
+
+A task is a frozen dataclass of knobs. Everything it says is a pure function of its knobs, the prompt and the
+response, so a task read back from its formula (`countdown(numbers=4)`) is the same task.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from siwork.schema import SPLITS, KnobError, Knobbed, arrow_schema, check, format_call, nearest
+from siwork.schema.tables import PROBLEMS
+
+_REFERENCE = 2000  # problems of the reference draw that turns hardness into difficulty
+_REMEMBERED = 1_000_000  # checked (prompt, response) pairs kept a task
+
+
+class Item(NamedTuple):
+    """One problem as a task draws it."""
+
+    prompt: str
+    hardness: float  # raw, any unit, larger is harder; difficulty is its rank in the task's own distribution
+    answer: str | None  # canonical form of one right answer
+    n_solutions: int | None  # number of different right answers, None when not enumerable
+
+
+class Task(Knobbed):
+    """Base of all tasks. A subclass gives `draw`, `answer`, `is_right`, `write`, `candidates` and a vocabulary.
+
+    Prompts and responses are made of `vocabulary` tokens only (plus `#` and `>` around a hint).
+    """
+
+    name: ClassVar[str]
+    sentence: ClassVar[str]
+    hints: ClassVar[tuple[str, ...]] = ()
+
+    # ── given by each task ─────────────────────────────────────────────────────────────────────────────
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Token strings; a text is read as the longest tokens first. The same for all knobs of the task."""
+        raise NotImplementedError
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest response, in tokens, the end token counted."""
+        raise NotImplementedError
+
+    def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
+        """One problem; `beyond` draws from the harder distribution that is never trained on."""
+        raise NotImplementedError
+
+    def answer(self, prompt: str, response: str) -> str | None:
+        """Canonical answer in a response, None when it cannot be read. Never raises, whatever the text."""
+        raise NotImplementedError
+
+    def is_right(self, prompt: str, response: str) -> bool:
+        """Exact check of a response. Never raises, whatever the text."""
+        raise NotImplementedError
+
+    def write(self, prompt: str, rng: np.random.Generator) -> str:
+        """A right response, written the way the base model is taught to (the real data of this task)."""
+        raise NotImplementedError
+
+    def candidates(self, prompt: str, rng: np.random.Generator, n: int = 24) -> list[str]:
+        """About `n` different responses a weak policy might give: right ones (all, up to n/2) and wrong ones."""
+        raise NotImplementedError
+
+    def hint_text(self, prompt: str, kind: str) -> str:
+        """Text of a hint of that kind (one of `hints`)."""
+        raise NotImplementedError
+
+    def solutions(self, prompt: str) -> frozenset[str] | None:
+        """All right answers in canonical form, None when they cannot be enumerated."""
+        return None
+
+    # ── the same for all ───────────────────────────────────────────────────────────────────────────────
+    def __str__(self) -> str:
+        return format_call(self)
+
+    def hinted(self, prompt: str, kind: str) -> str:
+        """The prompt with a hint: `prompt#hint>`. Raises KnobError for a hint the task does not have."""
+        if kind not in self.hints:
+            raise KnobError(f"task {self.name!r} has no hint {kind!r}; {nearest(kind, self.hints or ('none',))}")
+        return f"{prompt}#{self.hint_text(prompt, kind)}>"
+
+    def problems(self, split: str, n: int, seed: int = 0) -> pd.DataFrame:
+        """Table of `n` problems of a split.
+
+        Ids are `train/0` …; the same (split, seed) always gives the same problems, and a longer draw starts with
+        the shorter one. Prompts are unique within a split, and no held-out prompt is a train prompt of any seed.
+
+        Raises KnobError for an unknown split, n < 1, or more problems than the task has.
+        """
+        if split not in SPLITS:
+            raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(split, SPLITS)}")
+        if n < 1:
+            raise KnobError(f"problems must be at least 1, got {n}")
+        items = self._distinct(split, n, seed)
+        difficulty = self.difficulty(np.array([item.hardness for item in items]))
+        columns = {
+            "problem": [f"{split}/{i}" for i in range(len(items))],
+            "split": [split] * len(items),
+            "task": [self.name] * len(items),
+            "prompt": [item.prompt for item in items],
+            "difficulty": difficulty,
+            "band": band(difficulty),
+            "answer": [item.answer for item in items],
+            "n_solutions": [item.n_solutions for item in items],
+        }
+        table = pa.table(columns, schema=arrow_schema(PROBLEMS))
+        return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+    def difficulty(self, hardness: np.ndarray) -> np.ndarray:
+        """Rank of each hardness in the task's own distribution, 0 easy … 1 hard; ties get their middle rank."""
+        reference = _reference_hardness(self)
+        below = np.searchsorted(reference, hardness, side="left")
+        upto = np.searchsorted(reference, hardness, side="right")
+        return (below + upto) / (2 * len(reference))
+
+    def answers(self, rows: pd.DataFrame) -> pd.Series:
+        """Canonical answers of a row table (columns prompt, response), Arrow strings, null when unreadable."""
+        return _by_text(self, "answer", rows, pa.string())
+
+    def check(self, rows: pd.DataFrame) -> pd.Series:
+        """Truth of a row table (columns prompt, response), Arrow bool."""
+        return _by_text(self, "is_right", rows, pa.bool_())
+
+    def _distinct(self, split: str, n: int, seed: int) -> list[Item]:
+        rng = np.random.default_rng([seed, SPLITS.index(split)])
+        found: dict[str, Item] = {}
+        for _ in range(1000 + 200 * n):
+            item = self.draw(rng, beyond=split == "beyond")
+            if split == "beyond" or is_held_out(item.prompt) == (split == "heldout"):
+                found.setdefault(item.prompt, item)
+            if len(found) == n:
+                return list(found.values())
+        raise KnobError(f"{self} has too few different {split} problems for {n}; it gave {len(found)}: ask for at most that many")
+
+
+def band(difficulty: np.ndarray) -> np.ndarray:
+    """Band of each difficulty: 4 the easiest fifth … 0 the hardest."""
+    return 4 - np.minimum((np.asarray(difficulty) * 5).astype(int), 4)
+
+
+def is_held_out(prompt: str) -> bool:
+    """Whether a prompt belongs to the held-out fifth; fixed by its text, so no seed can mix the splits."""
+    return crc32(prompt.encode()) % 5 == 0
+
+
+@lru_cache(maxsize=64)
+def _reference_hardness(task: Task) -> np.ndarray:
+    rng = np.random.default_rng(20_260_101)
+    return np.sort([task.draw(rng).hardness for _ in range(_REFERENCE)])
+
+
+@lru_cache(maxsize=32)
+def _known(task: Task, what: str) -> dict[tuple[str, str], object]:
+    return {}
+
+
+def _by_text(task: Task, what: str, rows: pd.DataFrame, kind: pa.DataType) -> pd.Series:
+    """Apply a method to each different (prompt, response) once; the results are remembered for later rounds."""
+    check(rows, needs=["prompt", "response"])
+    prompt, prompts = pd.factorize(rows["prompt"])
+    response, responses = pd.factorize(rows["response"])
+    place, pairs = pd.factorize(prompt.astype(np.int64) * len(responses) + response)
+    texts = zip(
+        prompts.take(pairs // max(len(responses), 1)).tolist(), responses.take(pairs % max(len(responses), 1)).tolist(), strict=True
+    )
+    known, function = _known(task, what), getattr(task, what)
+    if len(known) > _REMEMBERED:
+        known.clear()
+    results = []
+    for text in texts:
+        if text not in known:
+            known[text] = function(*text)
+        results.append(known[text])
+    column = pa.array(results, kind).take(pa.array(place, pa.int64()))
+    return pd.Series(pd.arrays.ArrowExtensionArray(column), index=rows.index)
