@@ -1,5 +1,5 @@
 """Policies: distributions over responses that can be sampled, scored and moved."""
 
-from siwork.policies.base import Completions, Plan, Policy
+from siwork.policies.base import Completions, Plan, Policy, Texts
 
-__all__ = ["Completions", "Plan", "Policy"]
+__all__ = ["Completions", "Plan", "Policy", "Texts"]

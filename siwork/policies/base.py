@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+Texts = Sequence[str] | np.ndarray | pa.Array  # n texts; arrays hold str objects
 
 
 class Completions(NamedTuple):
     """What `sample` gives: arrays of n = prompts × k completions, the k samples of a prompt side by side."""
 
-    response: list[str]
+    response: Texts
     n_tokens: np.ndarray  # (n,) int, the end token counted when finished
     finished: np.ndarray  # (n,) bool
     logp: np.ndarray  # (n,) nats, whole response at temperature 1
@@ -29,8 +33,8 @@ class Plan(NamedTuple):
     coefficients c (b,) of the ascent direction Σ c_i ∇ log π(y_i | x_i).
     """
 
-    prompt: Sequence[str]  # (n,) hint-free prompts
-    response: Sequence[str]  # (n,)
+    prompt: Texts  # (n,) hint-free prompts
+    response: Texts  # (n,)
     finished: np.ndarray  # (n,) bool; an unfinished response is trained without an end token
     batches: Sequence[np.ndarray]  # one array of row numbers a step
     coefficients: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -42,9 +46,13 @@ class Policy(Protocol):
 
     name: str
 
+    def register(self, problems: pd.DataFrame) -> None:
+        """Learn which problems there are (a table of PROBLEMS), before round 0; a no-op where text is enough."""
+        ...
+
     def sample(
         self,
-        prompts: Sequence[str],
+        prompts: Texts,
         k: int,
         *,
         temperature: float = 1.0,
@@ -60,7 +68,7 @@ class Policy(Protocol):
         """
         ...
 
-    def logp(self, prompts: Sequence[str], responses: Sequence[str], finished: np.ndarray) -> np.ndarray:
+    def logp(self, prompts: Texts, responses: Texts, finished: np.ndarray) -> np.ndarray:
         """(n,) nats: log-probability of each response at temperature 1, the end token counted where finished."""
         ...
 

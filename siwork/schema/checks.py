@@ -57,13 +57,19 @@ def _missing(table: str, name: str, column: Column | None) -> str:
 
 def _typed(table: str, column: Column, values: pd.Series) -> pa.ChunkedArray:
     try:
-        array = pa.chunked_array([pa.array(values, from_pandas=True)]) if not _is_arrow(values) else values.array.__arrow_array__()
+        array = (
+            pa.chunked_array([pa.array(values, from_pandas=True)])
+            if not _is_arrow(values)
+            else values.array.__arrow_array__()
+        )
         if not isinstance(array, pa.ChunkedArray):
             array = pa.chunked_array([array])
         return array if array.type == column.type else _cast(array, column)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         first = str(error).splitlines()[0]
-        raise SchemaError(f"{table}: column {column.name!r} must be {column.type}, got {values.dtype} ({first})") from None
+        raise SchemaError(
+            f"{table}: column {column.name!r} must be {column.type}, got {values.dtype} ({first})"
+        ) from None
 
 
 def _is_arrow(values: pd.Series) -> bool:
@@ -84,7 +90,9 @@ def _check_values(table: str, column: Column, values: pa.ChunkedArray) -> None:
     if column.choices:
         odd = pc.filter(values, pc.invert(pc.is_in(values, pa.array([*column.choices, None], column.type))))
         if len(odd):
-            raise SchemaError(f"{table}: column {column.name!r} must be one of {', '.join(column.choices)}, got {odd[0].as_py()!r}")
+            raise SchemaError(
+                f"{table}: column {column.name!r} must be one of {', '.join(column.choices)}, got {odd[0].as_py()!r}"
+            )
     if (column.low is not None or column.high is not None) and len(values):
         _check_bounds(table, column, values)
 
@@ -98,8 +106,12 @@ def _check_bounds(table: str, column: Column, values: pa.ChunkedArray) -> None:
     if column.high is not None and high is not None and high > column.high:
         seen = high
     if seen is not None:
-        bounds = f"{'' if column.low is None else f'≥ {column.low:g} '}{'' if column.high is None else f'≤ {column.high:g}'}".strip()
-        raise SchemaError(f"{table}: column {column.name!r} must be {bounds}, got {seen!r}")
+        raise SchemaError(f"{table}: column {column.name!r} must be {_bounds(column)}, got {seen!r}")
+
+
+def _bounds(column: Column) -> str:
+    ends = [f"{sign} {end:g}" for sign, end in (("≥", column.low), ("≤", column.high)) if end is not None]
+    return " and ".join(ends)
 
 
 def _check_key(typed: dict[str, pa.ChunkedArray]) -> None:

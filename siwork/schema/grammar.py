@@ -1,9 +1,9 @@
 """The grammar of formulas: names, `+`, `·` (or `|`), and literals or bare words as arguments. Nothing is evaluated.
 
-    formula := slot (("·" | "|") slot)*
-    slot    := call ("+" call)*
-    call    := name [ "(" [ argument ("," argument)* ] ")" ]
-    argument := [name "="] (number | word | "true" | "false")
+formula := slot (("·" | "|") slot)*
+slot    := call ("+" call)*
+call    := name [ "(" [ argument ("," argument)* ] ")" ]
+argument := [name "="] (number | word | "true" | "false")
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from siwork.schema.errors import RecipeError
 from siwork.schema.knobs import Knobbed, knobs_of
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])|(?P<word>[A-Za-z_][\w\-]*)|(?P<mark>[()+,=·|]))"
+    r"""\s*(?:(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])
+    |(?P<word>[A-Za-z_][\w\-]*)|"(?P<text>[^"\n]*)"|(?P<mark>[()+,=·|]))""",
+    re.VERBOSE,
 )
 _LONGEST = 2000  # characters; a formula is a line, not a file
 
@@ -53,7 +55,9 @@ def parse_call(text: str) -> Call:
     """Read a single call such as `countdown(numbers=3)`. Raises RecipeError."""
     slots = parse_formula(text)
     if len(slots) != 1 or len(slots[0]) != 1:
-        raise RecipeError(f"one name with its arguments was expected, got {text!r}; write for example countdown(numbers=3)")
+        raise RecipeError(
+            f"one name with its arguments was expected, got {text!r}; write for example countdown(numbers=3)"
+        )
     return slots[0][0]
 
 
@@ -75,7 +79,9 @@ def format_call(thing: Knobbed) -> str:
 def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, int | float) else str(value)
+    if isinstance(value, int | float):
+        return repr(value)
+    return value if re.fullmatch(r"[A-Za-z_][\w\-]*", value) and value not in ("true", "false") else f'"{value}"'
 
 
 class _Reader:
@@ -98,7 +104,9 @@ class _Reader:
         match = _TOKEN.match(self.text, self.place)
         if match is None:
             rest = self.text[self.place :].strip()
-            raise RecipeError(f"a formula has names, numbers and ( ) + , = · |, got {rest[:20]!r} at character {self.place + 1}")
+            raise RecipeError(
+                f"a formula has names, numbers and ( ) + , = · |, got {rest[:20]!r} at character {self.place + 1}"
+            )
         self.kind, self.value, self.place = match.lastgroup, match[match.lastgroup or 0], match.end()
 
     def take(self, mark: str) -> bool:
@@ -120,7 +128,9 @@ class _Reader:
         return word
 
     def call(self) -> Call:
-        name, args, named = self.word("a component's name"), [], {}
+        name = self.word("a component's name")
+        args: list[Any] = []
+        named: dict[str, Any] = {}
         if self.take("(") and not self.take(")"):
             while True:
                 key, value = self._argument()
@@ -149,6 +159,10 @@ class _Reader:
             text = self.value
             self._next()
             return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+        if self.kind == "text":
+            text = self.value
+            self._next()
+            return text
         return _word_value(self.word("a number or a word"))
 
 

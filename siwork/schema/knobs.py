@@ -105,14 +105,18 @@ def knobs_of(cls: type) -> list[Field[Any]]:
     return [f for f in fields(cls) if "knob" in f.metadata]
 
 
-def _checked(owner: str, spot: Field[Any], kind: type, value: Any) -> Any:
+def _checked(owner: str, spot: Field[Any], kind: Any, value: Any) -> Any:
     info: Knob = spot.metadata["knob"]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind:
-        raise KnobError(f"{owner}: knob {spot.name!r} takes {kind.__name__}, got {value!r}; its default is {spot.default!r}")
+        raise KnobError(
+            f"{owner}: knob {spot.name!r} takes {kind.__name__}, got {value!r}; its default is {spot.default!r}"
+        )
     if info.choices and value not in info.choices:
-        raise KnobError(f"{owner}: knob {spot.name!r} must be one of {info.range}, got {value!r}; {nearest(value, info.choices)}")
+        raise KnobError(
+            f"{owner}: knob {spot.name!r} must be one of {info.range}, got {value!r}; {nearest(value, info.choices)}"
+        )
     if kind in (int, float):
         _check_range(owner, spot.name, info, value)
     return value
@@ -124,4 +128,6 @@ def _check_range(owner: str, name: str, info: Knob, value: float) -> None:
     if not isfinite(value):
         raise KnobError(f"{owner}: knob {name!r} must be a finite number, got {value!r}")
     if not low <= value <= high:
-        raise KnobError(f"{owner}: knob {name!r} must be in {info.range}, got {value!r}; nearest: {min(max(value, low), high):g}")
+        raise KnobError(
+            f"{owner}: knob {name!r} must be in {info.range}, got {value!r}; nearest: {min(max(value, low), high):g}"
+        )

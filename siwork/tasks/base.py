@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from siwork.schema import SPLITS, KnobError, Knobbed, arrow_schema, check, format_call, nearest
+from siwork.schema import SPLITS, Knobbed, KnobError, arrow_schema, check, format_call, nearest
 from siwork.schema.tables import PROBLEMS
 
 _REFERENCE = 2000  # problems of the reference draw that turns hardness into difficulty
@@ -140,7 +140,9 @@ class Task(Knobbed):
                 found.setdefault(item.prompt, item)
             if len(found) == n:
                 return list(found.values())
-        raise KnobError(f"{self} has too few different {split} problems for {n}; it gave {len(found)}: ask for at most that many")
+        raise KnobError(
+            f"{self} has too few different {split} problems for {n}; it gave {len(found)}: ask for at most that many"
+        )
 
 
 def band(difficulty: np.ndarray) -> np.ndarray:
@@ -171,7 +173,9 @@ def _by_text(task: Task, what: str, rows: pd.DataFrame, kind: pa.DataType) -> pd
     response, responses = pd.factorize(rows["response"])
     place, pairs = pd.factorize(prompt.astype(np.int64) * len(responses) + response)
     texts = zip(
-        prompts.take(pairs // max(len(responses), 1)).tolist(), responses.take(pairs % max(len(responses), 1)).tolist(), strict=True
+        prompts.take(pairs // max(len(responses), 1)).tolist(),
+        responses.take(pairs % max(len(responses), 1)).tolist(),
+        strict=True,
     )
     known, function = _known(task, what), getattr(task, what)
     if len(known) > _REMEMBERED:

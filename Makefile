@@ -1,0 +1,37 @@
+# Every target makes its own .venv from constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo lab test check bench clean
+help:
+	@echo "make demo   run real self-improvement rounds and write report.html (under a minute)"
+	@echo "make lab    open the notebooks in JupyterLab"
+	@echo "make test   run all tests"
+	@echo "make check  lint, types, import contracts"
+	@echo "make bench  measure speed, side by side with other tools"
+
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[lab,lm,server,dev]"
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/siwork demo
+
+lab: .venv/ready
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+check: .venv/ready
+	$(BIN)/ruff check siwork tests notebooks
+	$(BIN)/ruff format --check siwork tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ready
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv runs report.html

@@ -1,0 +1,101 @@
+"""Colours, numbers and the template that all figures share; readable on white and on dark."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from itertools import chain
+from textwrap import wrap
+
+import plotly.graph_objects as go
+
+# Okabe & Ito (2008), without black and yellow, which vanish on dark and on white
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "x")
+INK = "#767676"  # contrast at least 4 : 1 with white and with #121212
+GRID = "rgba(128,128,128,0.22)"
+_LONGEST = 400  # characters of a name or reason that are shown
+
+
+def colour(index: int) -> str:
+    """Colour of the series with that number; six colours, then they come again with another symbol."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def symbol(index: int) -> str:
+    """Marker of the series with that number, so that no series is told by colour alone."""
+    return SYMBOLS[(index + index // len(COLOURS)) % len(SYMBOLS)]
+
+
+def faded(hex_colour: str, opacity: float) -> str:
+    """The colour at that opacity, 0 … 1.
+
+    >>> faded("#0072B2", 0.2)
+    'rgba(0,114,178,0.20)'
+    """
+    red, green, blue = (int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity:.2f})"
+
+
+def plain(text: object, width: int = 0) -> str:
+    """Text that plotly shows as it is, without links or tags, cut at 400 characters and wrapped at `width`.
+
+    >>> plain("<b>star</b>")
+    '&lt;b&gt;star&lt;/b&gt;'
+    """
+    line = " ".join(str(text).split())
+    line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return "<br>".join(escape(part) for part in (wrap(line, width) if width else [line]))
+
+
+def number(value: float, *beside: float, sign: bool = False) -> str:
+    """A number with about three digits, as many decimals as the largest of those it stands beside.
+
+    >>> number(0.5), number(5.9375), number(1234.5), number(0.0, 12.0), number(0.08, sign=True), number(math.nan)
+    ('0.500', '5.94', '1,234', '0.0', '+0.080', 'unknown')
+    """
+    if not math.isfinite(value):
+        return "unknown" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    largest = max(abs(v) for v in chain([value], beside) if math.isfinite(v))
+    decimals = 3 if largest < 1.0005 else 2 if largest < 10 else 1 if largest < 100 else 0
+    text = f"{value:{'+' if sign else ''},.{decimals}f}"
+    return text.replace("-", "−")
+
+
+def interval(value: float, low: float, high: float, *, sign: bool = False) -> str:
+    """A number with its interval, the interval left out when it is unknown.
+
+    >>> interval(0.512, 0.47, 0.553), interval(0.512, math.nan, math.nan)
+    ('0.512 [0.470, 0.553]', '0.512')
+    """
+    centre = number(value, low, high, sign=sign)
+    if math.isnan(value) or math.isnan(low) or math.isnan(high):
+        return centre
+    return f"{centre} [{number(low, value, high, sign=sign)}, {number(high, value, low, sign=sign)}]"
+
+
+def template() -> go.layout.Template:
+    """The look: nothing behind the figure, grey text and grid, whole rounds, no button that sends data away."""
+    axis = {
+        "gridcolor": GRID,
+        "zerolinecolor": GRID,
+        "linecolor": GRID,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": GRID,
+        "title": {"standoff": 6, "font": {"size": 12}},
+        "automargin": True,
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": list(COLOURS),
+            "xaxis": axis | {"showgrid": False},
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": "#262626", "bordercolor": "#8c8c8c", "font": {"color": "#f5f5f5"}, "align": "left"},
+            "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "yref": "container"},
+            "modebar": {"remove": ["sendChartToCloud", "lasso2d", "select2d"], "bgcolor": "rgba(0,0,0,0)", "color": INK},
+        }
+    )

@@ -1,0 +1,229 @@
+"""The one loop: every round samples, verifies, selects and updates; truth comes last.
+
+`run` prepares a folder and plays its rounds; `resume` plays what is missing. All rows of round r come from the policy
+of round r; the closing round evaluates the last policy and trains nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from siwork.policies import Policy, policy_of
+from siwork.recipes import Recipe, recipe_of
+from siwork.samplers import rollout
+from siwork.schema import ROWS, Knobbed, check, format_call, knob
+from siwork.slots import State, Tell
+from siwork.store import Run, Writer
+from siwork.tasks import Task, task_of
+
+
+@dataclass(frozen=True)
+class Sizes(Knobbed):
+    """How many problems of each split, and how many completions of each held-out problem."""
+
+    name = "problems"
+
+    train: int = knob(300, "Problems that the loop trains on.", low=1, unit="problems")
+    heldout: int = knob(100, "Problems of the same kind that it never trains on.", low=1, unit="problems")
+    beyond: int = knob(50, "Harder problems than those trained on; 0 for none.", low=0, unit="problems")
+    samples: int = knob(32, "Completions of each held-out problem and round.", low=1, high=4096, unit="samples")
+
+    def draw(self, task: Task, seed: int) -> pd.DataFrame:
+        """The problems of all splits in one table."""
+        sizes = {"train": self.train, "heldout": self.heldout, "beyond": self.beyond}
+        return pd.concat([task.problems(split, n, seed) for split, n in sizes.items() if n], ignore_index=True)
+
+
+class Stopped(Exception):
+    """The run was asked to stop; the round in work is given up and will be played again on resume."""
+
+
+def run(
+    recipe: str | Recipe,
+    task: str | Task,
+    policy: str | Policy,
+    *,
+    rounds: int,
+    problems: int | Sizes = 300,
+    seed: int = 0,
+    folder: str | Path,
+    on_round: Callable[[Run, int], None] | None = None,
+) -> Run:
+    """Play rounds of a recipe and keep everything in a run folder.
+
+    Parameters
+    ----------
+    recipe : name or formula, e.g. "vanilla" or "seed · cot(k=16) · gold · correct · sft"
+    task, policy : name, call text such as "countdown(numbers=4)", or an object
+    rounds : number of updates; rounds + 1 policies are measured
+    problems : training problems (held-out ones in proportion), or Sizes
+    seed : of everything random; round r draws from default_rng([seed, r])
+    folder : a new folder, or that of the same run unfinished, which is then resumed
+    on_round : called with (run, round) when a round is on disk
+
+    Raises
+    ------
+    RecipeError, KnobError : a formula, name or value that cannot be
+    RunError (Locked, Foreign) : the folder is in use, is no run folder, or holds another run
+    """
+    prepare(recipe, task, policy, rounds=rounds, problems=problems, seed=seed, folder=folder)
+    return resume(folder, on_round=on_round)
+
+
+def prepare(
+    recipe: str | Recipe,
+    task: str | Task,
+    policy: str | Policy,
+    *,
+    rounds: int,
+    problems: int | Sizes = 300,
+    seed: int = 0,
+    folder: str | Path,
+) -> Run:
+    """Write the folder of a new run: manifest, problems and base policy, no round yet. Raises as `run`."""
+    formula, chosen = recipe_of(recipe), task_of(task)
+    sizes = problems if isinstance(problems, Sizes) else _sizes(problems)
+    base = policy_of(policy, chosen)
+    manifest = {
+        "name": Path(folder).name,
+        "recipe": str(formula),
+        "task": str(chosen),
+        "policy": str(base),
+        "seed": seed,
+        "rounds": rounds,
+        "problems": format_call(sizes),
+        "made_with": {"python": platform.python_version(), **_versions()},
+    }
+    with Writer.create(Path(folder), manifest, sizes.draw(chosen, seed), base.save):
+        return Run(folder)
+
+
+def _sizes(train: int) -> Sizes:
+    return Sizes(train=train, heldout=max(20, train // 3), beyond=max(10, train // 6))
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("siwork", "numpy", "pandas", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def resume(folder: str | Path, *, rounds: int | None = None, on_round: Callable[[Run, int], None] | None = None) -> Run:
+    """Play the rounds that are missing; with `rounds`, more (or fewer) than at first.
+
+    Raises RunError (Locked, Foreign) for a folder that is in use or no run, RecipeError or KnobError when its
+    manifest names parts this siwork does not know.
+    """
+    with Writer(Path(folder)) as writer:
+        if rounds is not None:
+            writer.extend(rounds)
+        found = Run(folder)
+        play = _Play(writer, found)
+        try:
+            for r in range(writer.rounds_done, found.rounds_wanted + 1):
+                play.round(r, closing=r == found.rounds_wanted)
+                if on_round is not None:
+                    on_round(found, r)
+            writer.log("finished")
+        except Stopped:
+            writer.log("stopped")
+        return found
+
+
+class _Play:
+    """The rounds of one open run folder."""
+
+    def __init__(self, writer: Writer, run: Run) -> None:
+        self.writer, self.seed, self.name = writer, run.seed, run.name
+        self.recipe = Recipe.read(run.recipe)
+        task = task_of(run.task)
+        known = run.problems()
+        policy = policy_of(run.policy, task)
+        policy.register(known)
+        base = policy.load(run.base_path)
+        self.state = State(task, base, base)
+        if writer.rounds_done:
+            self.state = self.state.load(run.state_path(writer.rounds_done - 1))
+        self.train = known[known["split"] == "train"].reset_index(drop=True)
+        self.held = known[known["split"] != "train"].reset_index(drop=True)
+        self.samples = _read_sizes(run.manifest["problems"]).samples
+
+    def round(self, r: int, *, closing: bool) -> None:
+        clock = _Clock(self.writer, r)
+        rng = np.random.default_rng([self.seed, r])  # never a running generator: a resumed round is the same round
+        loop_rng, held_rng = rng.spawn(2)
+        rows, after = self._evaluate(held_rng, clock.tell), self.state
+        if not closing:
+            played, after = self.recipe.play(self.state, self.train, loop_rng, clock.tell)
+            rows = pd.concat([played, rows], ignore_index=True)
+        rows = check(self._finish(rows, r))
+        info = {"policy": self.state.policy.fingerprint(), "closing": closing, **clock.close(), **_counts(rows)}
+        self.writer.save_round(r, rows, info, after.save)
+        self.state = after
+
+    def _evaluate(self, rng: np.random.Generator, tell: Tell) -> pd.DataFrame:
+        """Held-out completions, judged by the recipe's verifier, never trained on."""
+        tell("evaluate", 0.0)
+        draw_rng, judge_rng = rng.spawn(2)
+        rows = rollout(self.state, self.held, self.samples, draw_rng, tell, stage="evaluate")
+        return self.recipe.judge_only(self.state, rows, judge_rng)
+
+    def _finish(self, rows: pd.DataFrame, r: int) -> pd.DataFrame:
+        rows = rows.assign(run=self.name, round=r, gold=self.state.task.check(rows))  # truth last
+        known = [column.name for column in ROWS]
+        return rows[known + [name for name in rows.columns if name not in known]]
+
+
+def _read_sizes(text: str) -> Sizes:
+    from siwork.schema import parse_call
+
+    call = parse_call(text)
+    return Sizes.build(call.args, call.named)
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, Any]:
+    train = rows["split"] == "train"
+    accepted = train & (rows["weight"] > 0)
+    return {"n_rows": len(rows), "n_train": int(train.sum()), "n_accepted": int(accepted.sum())}
+
+
+class _Clock:
+    """Tells the folder where a round is, times its stages, and ends it between two stages when asked to."""
+
+    def __init__(self, writer: Writer, r: int) -> None:
+        self.writer, self.r = writer, r
+        self.seconds: Counter[str] = Counter()
+        self.stage, self.since = "start", time.monotonic()
+
+    def tell(self, stage: str, share: float) -> None:
+        if share == 0.0:
+            if self.writer.stop_wanted():
+                raise Stopped
+            self._turn(stage)
+        self.writer.beat(stage, self.r, share)
+
+    def _turn(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[self.stage] += now - self.since
+        self.stage, self.since = stage, now
+
+    def close(self) -> dict[str, Any]:
+        """Wall seconds of the round, whole and by stage."""
+        self._turn("save")
+        by_stage = {name: round(value, 4) for name, value in self.seconds.items() if name != "start"}
+        return {"seconds": round(sum(self.seconds.values()), 4), "stages": by_stage}

@@ -1,0 +1,115 @@
+"""The six slots of a recipe: what a component of each slot takes and gives.
+
+A component is a frozen dataclass of knobs. Its name belongs to one slot only, so a slot may be left out of a formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from siwork.policies import Plan, Policy
+from siwork.schema import Knobbed, format_call
+from siwork.tasks import Task
+
+SLOTS = ("proposer", "sampler", "verifier", "selector", "update", "stabiliser")
+
+_MEMORY = "memory.parquet"
+
+Tell = Callable[[str, float], None]  # (stage, share done 0 … 1); may raise to end the round between two stages
+
+
+def silent(stage: str, share: float) -> None:
+    """A `Tell` for nobody."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What one round hands to the next."""
+
+    task: Task
+    policy: Policy  # of the present round
+    base: Policy  # of round 0
+    memory: pd.DataFrame | None = None  # older accepted rows, when a stabiliser keeps them
+
+    def having(self, **changes: object) -> State:
+        """The same state with some parts exchanged."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def save(self, folder: Path) -> None:
+        """Write the policy and the memory into an existing folder."""
+        self.policy.save(folder)
+        if self.memory is not None:
+            self.memory.to_parquet(folder / _MEMORY, index=False)
+
+    def load(self, folder: Path) -> State:
+        """This state with the policy and the memory in `folder`. Raises RunError when they are damaged."""
+        memory = folder / _MEMORY
+        kept = pd.read_parquet(memory, dtype_backend="pyarrow") if memory.exists() else None
+        return self.having(policy=self.policy.load(folder), memory=kept)
+
+
+class Selection(NamedTuple):
+    """What a selector says of n rows."""
+
+    weight: np.ndarray  # (n,) ≥ 0
+    pair: np.ndarray  # (n,) number of the preference pair, -1 for none
+    side: np.ndarray  # (n,) +1 chosen, -1 rejected, 0 none
+
+
+class Component(Knobbed):
+    """Base of all components."""
+
+    slot: ClassVar[str]
+    sentence: ClassVar[str]
+    source: ClassVar[str]
+    departs: ClassVar[str] = ""
+    reads_gold: ClassVar[bool] = False  # whether the component looks at the truth or the answer key
+
+    def __str__(self) -> str:
+        return format_call(self)
+
+
+class Proposer(Protocol):
+    """Problems of the round."""
+
+    def propose(self, problems: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame: ...
+
+
+class Sampler(Protocol):
+    """Further rows of the round; `judged` holds those of the samplers before it, with scores."""
+
+    def sample(
+        self, state: State, problems: pd.DataFrame, judged: pd.DataFrame | None, rng: np.random.Generator, tell: Tell
+    ) -> pd.DataFrame: ...
+
+
+class Verifier(Protocol):
+    """Scores (n,) in [0, 1], NaN where there is none."""
+
+    def score(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray: ...
+
+
+class Selector(Protocol):
+    """A narrower (or re-weighted) selection of the rows."""
+
+    def select(self, rows: pd.DataFrame, chosen: Selection, rng: np.random.Generator) -> Selection: ...
+
+
+class Update(Protocol):
+    """The plan of the training steps; None when there is nothing to train on."""
+
+    def plan(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> Plan | None: ...
+
+
+class Stabiliser(Protocol):
+    """A change of the state or of the training rows before the update, and of the state after it."""
+
+    def before(self, state: State, train: pd.DataFrame, rng: np.random.Generator) -> tuple[State, pd.DataFrame]: ...
+
+    def after(self, state: State, rows: pd.DataFrame) -> State: ...

@@ -1,0 +1,99 @@
+"""Verifiers: rows → score (n,) in [0, 1], NaN where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from siwork.schema import knob
+from siwork.slots import Component, State
+
+_COUNTS = ("share", "majority")
+
+
+@dataclass(frozen=True)
+class Gold(Component):
+    """The exact check of the task: the only verifier that sees the truth as it is."""
+
+    slot = "verifier"
+    name = "gold"
+    sentence = "The exact check of the task: 1 right, 0 wrong."
+    source = "STaR: Bootstrapping reasoning with reasoning"
+    reads_gold = True
+
+    def score(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+        """1.0 for right rows, 0.0 for wrong ones."""
+        return state.task.check(rows).to_numpy(float)
+
+
+@dataclass(frozen=True)
+class Noisy(Component):
+    """The exact check with set error rates: a false accept with rate fp, a false reject with rate fn.
+
+    Source: label-noise ladders, e.g. "On the self-verification limitations of large language models". With
+    link=difficulty a row's rates are 2 · difficulty times the flat ones (at most 1), the same on average.
+    """
+
+    slot = "verifier"
+    name = "noisy"
+    sentence = "The exact check with set rates of false accepts and false rejects."
+    source = "On the self-verification limitations of large language models on reasoning and planning tasks"
+    reads_gold = True
+
+    fp: float = knob(0.1, "Share of wrong answers that are accepted.", low=0.0, high=1.0, shown=True)
+    fn: float = knob(0.1, "Share of right answers that are rejected.", low=0.0, high=1.0, shown=True)
+    link: str = knob("flat", "Whether the rates grow with difficulty.", choices=("flat", "difficulty"))
+
+    def score(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+        """0/1 verdicts after the flips; noisy(0, 0) equals gold."""
+        right = state.task.check(rows).to_numpy(bool)
+        rate = np.where(right, self.fn, self.fp)
+        if self.link == "difficulty":
+            rate = np.minimum(rate * 2 * rows["difficulty"].to_numpy(float), 1.0)
+        return (right ^ (rng.random(len(rows)) < rate)).astype(float)
+
+
+@dataclass(frozen=True)
+class Vote(Component):
+    """Agreement of a problem's own completions: no truth is read.
+
+    Source: Self-consistency (share of votes); "Can Large Reasoning Models Self-Train?" (majority as reward).
+    Completions without a readable answer cast no vote and score 0. Ties for the majority go to one of the tied
+    answers at random.
+    """
+
+    slot = "verifier"
+    name = "vote"
+    sentence = "Agreement among a problem's own completions; reads no truth."
+    source = "Self-consistency improves chain of thought reasoning in language models"
+
+    count: str = knob(
+        "share",
+        "Score: the share of votes an answer got, or 1 for the majority's answer only.",
+        choices=("share", "majority"),
+    )
+
+    def score(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+        """Share of its problem's votes that the row's answer got, or whether it is the majority's."""
+        problem, _ = pd.factorize(rows["problem"])
+        answer, _ = pd.factorize(rows["answer"])  # -1: unreadable
+        voted = answer >= 0
+        ballot, _ = pd.factorize(problem[voted] * (answer.max(initial=0) + 1) + answer[voted])
+        votes = np.bincount(ballot)
+        total = np.bincount(problem[voted], minlength=problem.max(initial=0) + 1)
+        score = np.zeros(len(rows))
+        score[voted] = votes[ballot] / total[problem[voted]]
+        return score if self.count == "share" else _majority(problem, voted, ballot, votes, rng)
+
+
+def _majority(
+    problem: np.ndarray, voted: np.ndarray, ballot: np.ndarray, votes: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    strength = votes + rng.random(len(votes))  # the fraction breaks ties and nothing else
+    best = np.zeros(problem.max(initial=0) + 1)
+    np.maximum.at(best, problem[voted], strength[ballot])
+    score = np.zeros(len(problem))
+    score[voted] = strength[ballot] == best[problem[voted]]
+    return score

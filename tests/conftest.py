@@ -1,0 +1,6 @@
+"""Settings that all tests share."""
+
+from hypothesis import settings
+
+settings.register_profile("siwork", deadline=None)  # the machine may be busy; a slow example is no fault
+settings.load_profile("siwork")
