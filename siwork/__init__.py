@@ -1,1 +1,101 @@
-"""siwork"""
+"""siwork: small rounds of self-improvement of language models, and what they do to the model.
+
+Names are loaded when they are first used: `import siwork` loads neither torch nor plotly.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "Foreign": "schema",
+    "ImportFormatError": "schema",
+    "KnobError": "schema",
+    "Locked": "schema",
+    "MissingExtra": "schema",
+    "RECIPES": "recipes",
+    "Recipe": "recipes",
+    "RecipeError": "schema",
+    "Run": "store",
+    "RunError": "schema",
+    "Runs": "store",
+    "SchemaError": "schema",
+    "SiworkError": "schema",
+    "Sizes": "loop",
+    "Unfinished": "schema",
+    "check": "schema",
+    "fig_curves": "figures",
+    "fork": "loop",
+    "launch": "launcher",
+    "measure": "metrics",
+    "over_seeds": "metrics",
+    "policy": "policies",
+    "report": "reporting",
+    "resume": "loop",
+    "run": "loop",
+    "task": "tasks",
+}
+
+__all__ = [
+    "RECIPES",
+    "Foreign",
+    "ImportFormatError",
+    "KnobError",
+    "Locked",
+    "MissingExtra",
+    "Recipe",
+    "RecipeError",
+    "Run",
+    "RunError",
+    "Runs",
+    "SchemaError",
+    "SiworkError",
+    "Sizes",
+    "Unfinished",
+    "check",
+    "fig_curves",
+    "fork",
+    "launch",
+    "measure",
+    "over_seeds",
+    "policy",
+    "report",
+    "resume",
+    "run",
+    "task",
+]
+
+if TYPE_CHECKING:
+    from siwork.figures import fig_curves
+    from siwork.launcher import launch
+    from siwork.loop import Sizes, fork, resume, run
+    from siwork.metrics import measure, over_seeds
+    from siwork.policies import policy
+    from siwork.recipes import RECIPES, Recipe
+    from siwork.reporting import report
+    from siwork.schema import (
+        Foreign,
+        ImportFormatError,
+        KnobError,
+        Locked,
+        MissingExtra,
+        RecipeError,
+        RunError,
+        SchemaError,
+        SiworkError,
+        Unfinished,
+        check,
+    )
+    from siwork.store import Run, Runs
+    from siwork.tasks import task
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"siwork.{_HOME[name]}"), name)
+    if name in ("figures", "metrics", "policies", "recipes", "schema", "store", "tasks"):
+        return import_module(f"siwork.{name}")
+    raise AttributeError(f"module 'siwork' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

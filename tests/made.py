@@ -21,7 +21,9 @@ CURVES = {  # metric: first value, change a round, half-width, split, unit
 }
 
 
-def metric_table(run: str = "star", rounds: int = 6, *, tilt: float = 1.0, seeds: int = 0, n: int = 200) -> pd.DataFrame:
+def metric_table(
+    run: str = "star", rounds: int = 6, *, tilt: float = 1.0, seeds: int = 0, n: int = 200
+) -> pd.DataFrame:
     """A metric table of one run, or of `seeds` pooled runs; `tilt` scales how fast the values move."""
     lines = [
         _line(run, r, metric, split, start + tilt * step * r, half, unit)
@@ -32,7 +34,9 @@ def metric_table(run: str = "star", rounds: int = 6, *, tilt: float = 1.0, seeds
     table = pd.DataFrame(lines).assign(n=seeds or n)
     if seeds:
         spread = (table["high"] - table["value"]) / 2
-        table = table.assign(least=table["value"] - spread, most=table["value"] + spread, method=f"t over {seeds} seeds")
+        table = table.assign(
+            least=table["value"] - spread, most=table["value"] + spread, method=f"t over {seeds} seeds"
+        )
         if seeds < 3:
             table[["low", "high"]] = np.nan
     return table

@@ -41,7 +41,7 @@ WORDS = {  # metric: title, axis with its unit
     "mean_logp": ("Log-probability of a response", "nats"),
 }
 _BELOW = {  # a second line under the title: how to read the panel
-    "pass@k": "one line a round: {first} pale and dotted, {last} solid",
+    "pass@k": "pale and dotted: {first} · solid: {last}",
     "mean_score": "solid: score · dashed: truth",
     "accepted_share": "full colour: hardest fifth · dashed: the problems",
 }
@@ -139,6 +139,7 @@ def _fill(figure: go.Figure, table: pd.DataFrame, panel: Panel) -> None:
     _write(figure, panel, title, x=0, y=1, yshift=4, xanchor="left", yanchor="bottom", align="left")
     if not any(_has(table, s, panel.metric, panel.split) for s in panel.series):
         metric = "pass@1" if panel.metric == "pass@k" else panel.metric
+        figure.add_scatter(x=[None], y=[None], showlegend=False, **panel.place)  # an axis without a trace is not drawn
         why = plain(f"unknown: {reason(table, metric, panel.split)}", 34)
         _write(figure, panel, why, x=0.5, y=0.5, xanchor="center", yanchor="middle", align="center")
         figure.update_yaxes(range=[0, 1], showticklabels=False, showgrid=False, **panel.place)
@@ -151,7 +152,8 @@ def _words(table: pd.DataFrame, panel: Panel) -> tuple[str, str]:
     title, axis = WORDS.get(panel.metric, (plain(panel.metric), plain(unit)))
     if panel.metric in _APART and len(set(table["run"])) > 1:
         title += f": {plain(panel.series[0].name)}"
-    ends = {"first": f"round {table['round'].min():g}", "last": f"round {table['round'].max():g}"}
+    rounds = table.loc[table["run"].isin([s.name for s in panel.series]), "round"]
+    ends = {"first": f"round {rounds.min():g}", "last": f"round {rounds.max():g}"}
     below = _BELOW.get(panel.metric, "").format(**ends)
     small = f'<br><span style="font-size:11px">{below}</span>' if below else ""
     return f"<b>{title}</b>{small}", axis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from siwork.figures.table import Series, pick
 from siwork.figures.theme import INK, faded, interval, number, plain
 
 FAN = re.compile(r"pass@(\d+)\Z")
+_LINES = 12
 BAND_WORDS = ("hardest fifth", "hard", "middle", "easy", "easiest fifth")
 
 
@@ -67,20 +68,19 @@ def _line(
 
 
 def draw_fan(figure: go.Figure, table: pd.DataFrame, panel: Panel) -> None:
-    """pass@k against k, one line a round: the first pale and dotted, the last full and solid."""
-    ks: set[int] = set()
+    """pass@k against k, one line a round (at most a dozen): the first pale and dotted, the last full and solid."""
+    ticks: set[int] = set()
     for series in panel.series:
         rows = _fan_rows(table, series, panel.split)
-        ks |= set(rows["k"].astype(int))
-        rounds = sorted(rows["round"].unique())
-        for i, one in enumerate(rounds):
-            ends = i in (0, len(rounds) - 1)
-            share = i / max(1, len(rounds) - 1) if len(rounds) > 1 else 1.0
-            _fan_line(figure, panel, series, rows[rows["round"] == one], share, ends)
-    if ks:
-        ticks = sorted(ks)
-        ends = [np.log10(ticks[0]) - 0.06, np.log10(ticks[-1]) + 0.06]
-        figure.update_xaxes(type="log", tickmode="array", tickvals=ticks, range=ends, **panel.place)
+        ticks |= {int(k) for k in rows["k"]}
+        rounds = np.unique(rows["round"].to_numpy(float))
+        shown = rounds[np.unique(np.linspace(0, len(rounds) - 1, min(len(rounds), _LINES)).astype(int))]
+        for i, one in enumerate(shown):
+            age = i / (len(shown) - 1) if len(shown) > 1 else 1.0
+            _fan_line(figure, panel, series, rows[rows["round"] == one], age)
+    if ticks:
+        ends = [np.log10(min(ticks)) - 0.06, np.log10(max(ticks)) + 0.06]
+        figure.update_xaxes(type="log", tickmode="array", tickvals=sorted(ticks), range=ends, **panel.place)
     figure.update_xaxes(title_text="k, tries", **panel.place)
 
 
@@ -94,32 +94,30 @@ def _fan_rows(table: pd.DataFrame, series: Series, split: str) -> pd.DataFrame:
     return rows[rows["value"].notna()].sort_values(["round", "k"])
 
 
-def _fan_line(
-    figure: go.Figure, panel: Panel, series: Series, rows: pd.DataFrame, share: float, ends: bool
-) -> None:
-    shade = faded(series.colour, 0.3 + 0.7 * share)
+def _fan_line(figure: go.Figure, panel: Panel, series: Series, rows: pd.DataFrame, age: float) -> None:
+    """One round of the fan; `age` runs from 0 (first) to 1 (last), and those two carry their interval."""
+    ends, first = age in (0.0, 1.0), age == 0.0
     if ends:
-        figure.add_trace(_ribbon(series, rows["k"], rows, opacity=0.08 + 0.1 * share), **panel.place)
-    first = ends and share == 0
-    figure.add_trace(
-        go.Scatter(
-            x=rows["k"],
-            y=rows["value"],
-            mode="lines+markers",
-            line={"color": faded(series.colour, 0.8) if first else shade, "width": 2 if ends else 1, "dash": "dot" if first else "solid"},
-            marker={"symbol": series.symbol, "size": 5 if ends else 3},
-            hovertext=[_hover(series, row, row["metric"]) for row in rows.to_dict("records")],
-            **_quiet(series),
-        ),
-        **panel.place,
+        figure.add_trace(_ribbon(series, rows["k"], rows, opacity=0.08 + 0.1 * age), **panel.place)
+    line = {"width": 2 if ends else 1, "dash": "dot" if first else "solid"}
+    trace = go.Scatter(
+        x=rows["k"],
+        y=rows["value"],
+        mode="lines+markers",
+        line={"color": faded(series.colour, 0.8 if first else 0.3 + 0.7 * age), **line},
+        marker={"symbol": series.symbol, "size": 5 if ends else 3},
+        hovertext=[_hover(series, row, str(row["metric"])) for row in rows.to_dict("records")],
+        **_quiet(series),
     )
+    figure.add_trace(trace, **panel.place)
 
 
 def draw_bands(figure: go.Figure, table: pd.DataFrame, panel: Panel) -> None:
     """Shares of the accepted samples by band, the hardest below, and the problem shares as lines across."""
     for series in panel.series:
         rows = pick(table, series, "accepted_share", panel.split, banded=True)
-        for band, part in rows.groupby("band"):
+        for band in np.unique(rows["band"].to_numpy(float)):
+            part = rows[rows["band"] == band]
             figure.add_trace(
                 go.Bar(
                     x=part["round"],
@@ -141,10 +139,11 @@ def _problem_lines(figure: go.Figure, table: pd.DataFrame, panel: Panel, series:
     wide = shares.pivot_table(index="round", columns="band", values="value")
     if wide.empty:
         return
-    heights = wide.cumsum(axis=1).iloc[:, :-1]
-    x = [heights.index[0] - 0.45, *heights.index, heights.index[-1] + 0.45]
-    for band in heights:
-        y = heights[band].tolist()
+    x = [wide.index[0] - 0.45, *wide.index, wide.index[-1] + 0.45]
+    heights = wide.to_numpy().cumsum(axis=1)
+    for band, y in zip(
+        wide.columns.to_numpy(float)[:-1], heights.T.tolist(), strict=False
+    ):  # the last line would be at 1
         text = f"{_band_word(band)} and harder: {number(y[-1])} of the problems"
         line = {"color": INK, "width": 1.5, "dash": "dash", "shape": "hvh"}
         figure.add_trace(
@@ -191,16 +190,20 @@ def _bars(series: Series, rows: pd.DataFrame) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, **look}
 
 
-def _hover(series: Series, row: dict[str, Any], what: str) -> str:
+def _hover(series: Series, row: dict[Hashable, Any], what: str) -> str:
     """Value with interval, what the interval is, n and method, all as plain text."""
     value, low, high = row["value"], row["low"], row["high"]
-    shown = f"{number(value)}, range {number(low, value)} … {number(high, value)}" if row["ranged"] else interval(value, low, high)
+    shown = (
+        f"{number(value)}, range {number(low, value)} … {number(high, value)}"
+        if row["ranged"]
+        else interval(value, low, high)
+    )
     many = "seeds" if series.pooled else "problems"
     return "<br>".join(
         [
             f"<b>{plain(series.name, 60)}</b> · round {row['round']:g}{f' · {what}' if what else ''}",
             shown,
-            f"n = {row['n']:g} {many}",
+            f"n = {row['n']:,.0f} {many}",
             plain(row["method"], 60),
         ]
     )

@@ -38,7 +38,9 @@ def tidy(x: pd.DataFrame) -> pd.DataFrame:
     real = {name: _floats(x[name]) if name in x else np.full(len(x), np.nan) for name in _REAL}
     table = pd.DataFrame({**text, **real}).dropna(subset=["round"])
     if table.empty:
-        raise SchemaError("the metric table has no row with a round, so there is no curve; measure a run with a finished round")
+        raise SchemaError(
+            "the metric table has no row with a round, so there is no curve; measure a run with a finished round"
+        )
     return table.sort_values("round", kind="stable", ignore_index=True)
 
 

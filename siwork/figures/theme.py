@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 # Okabe & Ito (2008), without black and yellow, which vanish on dark and on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "x")
-INK = "#767676"  # contrast at least 4 : 1 with white and with #121212
+INK = "#7a7a7a"  # contrast above 4 : 1 with white and with #121212
 GRID = "rgba(128,128,128,0.22)"
 _LONGEST = 400  # characters of a name or reason that are shown
 
@@ -92,10 +92,19 @@ def template() -> go.layout.Template:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "colorway": list(COLOURS),
-            "xaxis": axis | {"showgrid": False},
+            "xaxis": axis | {"showgrid": False, "zeroline": False},
             "yaxis": axis,
-            "hoverlabel": {"bgcolor": "#262626", "bordercolor": "#8c8c8c", "font": {"color": "#f5f5f5"}, "align": "left"},
-            "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "yref": "container"},
-            "modebar": {"remove": ["sendChartToCloud", "lasso2d", "select2d"], "bgcolor": "rgba(0,0,0,0)", "color": INK},
+            "hoverlabel": {
+                "bgcolor": "#262626",
+                "bordercolor": "#8c8c8c",
+                "font": {"color": "#f5f5f5"},
+                "align": "left",
+            },
+            "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container"},
+            "modebar": {
+                "remove": ["sendChartToCloud", "lasso2d", "select2d"],
+                "bgcolor": "rgba(0,0,0,0)",
+                "color": INK,
+            },
         }
     )

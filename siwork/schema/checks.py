@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from siwork.schema.errors import SchemaError
 from siwork.schema.tables import KEY, REMEDY, TABLES, Column
 
+_LARGEST = 1.7e308  # anything above is infinite
+
 
 def check(rows: pd.DataFrame, needs: Iterable[str] | None = None, *, table: str = "rows") -> pd.DataFrame:
     """The table itself, with Arrow types, after every known column was checked.
@@ -64,7 +66,7 @@ def _typed(table: str, column: Column, values: pd.Series) -> pa.ChunkedArray:
         )
         if not isinstance(array, pa.ChunkedArray):
             array = pa.chunked_array([array])
-        return array if array.type == column.type else _cast(array, column)
+        return _without_nan(array if array.type == column.type else _cast(array, column))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         first = str(error).splitlines()[0]
         raise SchemaError(
@@ -84,6 +86,13 @@ def _cast(array: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     return array.cast(column.type)
 
 
+def _without_nan(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_floating(array.type):
+        return array
+    nan = pc.is_nan(array)
+    return pc.if_else(nan, None, array) if pc.any(nan).as_py() else array
+
+
 def _check_values(table: str, column: Column, values: pa.ChunkedArray) -> None:
     if values.null_count and not column.nullable:
         raise SchemaError(f"{table}: column {column.name!r} may not be null, {values.null_count} of {len(values)} are")
@@ -93,7 +102,7 @@ def _check_values(table: str, column: Column, values: pa.ChunkedArray) -> None:
             raise SchemaError(
                 f"{table}: column {column.name!r} must be one of {', '.join(column.choices)}, got {odd[0].as_py()!r}"
             )
-    if (column.low is not None or column.high is not None) and len(values):
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         _check_bounds(table, column, values)
 
 
@@ -103,7 +112,7 @@ def _check_bounds(table: str, column: Column, values: pa.ChunkedArray) -> None:
     seen: Any = None
     if column.low is not None and low is not None and low < column.low:
         seen = low
-    if column.high is not None and high is not None and high > column.high:
+    if high is not None and high > (_LARGEST if column.high is None else column.high):
         seen = high
     if seen is not None:
         raise SchemaError(f"{table}: column {column.name!r} must be {_bounds(column)}, got {seen!r}")
@@ -111,7 +120,7 @@ def _check_bounds(table: str, column: Column, values: pa.ChunkedArray) -> None:
 
 def _bounds(column: Column) -> str:
     ends = [f"{sign} {end:g}" for sign, end in (("≥", column.low), ("≤", column.high)) if end is not None]
-    return " and ".join(ends)
+    return " and ".join([*ends, *(["finite"] if column.high is None else [])])
 
 
 def _check_key(typed: dict[str, pa.ChunkedArray]) -> None:

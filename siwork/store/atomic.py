@@ -122,6 +122,8 @@ def writing(what: str, folder: Path, remedy: str | None = None) -> Iterator[None
 
 def reason(error: BaseException) -> str:
     """The system's reason in one line."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        return str(error.args[0][0][-1])  # copytree collects (source, target, reason)
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from siwork.schema import Foreign, RunError, nearest
+from siwork.schema import Foreign, RunError
 from siwork.store.atomic import is_temporary
 from siwork.store.texts import now, plain, read_json
 
@@ -40,21 +41,25 @@ def round_name(r: int) -> str:
     return f"{r:04d}"
 
 
-def done_mark(folder: Path, r: int) -> tuple[int, int] | None:
-    """What tells this writing of round r from another (inode, time of change, ns); None when it is not done."""
+def is_done(folder: Path, r: int) -> bool:
+    """Whether round r is finished: its DONE exists."""
+    return os.path.lexists(folder / "rounds" / round_name(r) / "DONE")
+
+
+def done_mark(folder: Path, r: int) -> bytes | None:
+    """The token in DONE, which tells this writing of round r from a later one; None when the round is not finished."""
     try:
-        found = os.lstat(folder / "rounds" / round_name(r) / "DONE")
+        return inside(folder, "rounds", round_name(r), "DONE").read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise RunError(f"could not look at round {r} of {folder}: {error.strerror}; check its permissions") from error
-    return found.st_ino, found.st_ctime_ns
 
 
 def count_done(folder: Path) -> int:
     """Number of consecutive finished rounds from 0."""
     r = 0
-    while done_mark(folder, r) is not None:
+    while is_done(folder, r):
         r += 1
     return r
 
@@ -118,8 +123,8 @@ def completed(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         ours = version("siwork")
     except PackageNotFoundError:
         ours = "unknown"
-    given = {"version": VERSION, "name": folder.name, **plain(manifest)}
-    return checked({**given, "siwork": ours, "created": now()}, "the manifest of a new run")
+    added = {"version": VERSION, "name": folder.name, "siwork": ours, "created": now()}
+    return checked({**added, **plain(manifest), "version": VERSION}, "the manifest of a new run")
 
 
 def listed(names: Iterable[object]) -> str:
@@ -132,8 +137,8 @@ def listed(names: Iterable[object]) -> str:
 def _no_run(folder: Path) -> str:
     if not folder.is_dir():
         what, beside = "is not a folder" if folder.exists() else "does not exist", find_runs(folder.parent)
-        near = f"; {nearest(folder.name, beside[:_NAMED])} in {folder.parent}" if beside else ""
-        return f"{folder} is no run: it {what}{near}; pass the folder of a run"
+        near = listed(get_close_matches(folder.name, beside) or beside)
+        return f"{folder} is no run: it {what}; " + (f"beside it: {near}" if near else "pass the folder of a run")
     runs = find_runs(folder)
     if runs:
         return f"{folder} is no run: run.json is missing; runs inside it: {listed(runs)}. Pass one, or Runs(folder)"

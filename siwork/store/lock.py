@@ -10,9 +10,10 @@ import fcntl
 import json
 import os
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from time import monotonic, sleep
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from weakref import WeakSet
 
 from siwork.schema import Locked, RunError
@@ -41,10 +42,10 @@ class Lock:
     """
 
     def __init__(self, folder: Path) -> None:
-        with writing("the lock", folder):
+        with writing("the lock", folder, "a writer needs the right to write there"):
             self._file = _opened(folder / "lock", os.O_RDWR | os.O_CREAT)
         try:
-            with writing("the lock", folder):
+            with writing("the lock", folder, "a writer needs the right to write there"):
                 _take(self._file, folder)
                 self._file.truncate(0)
                 self._file.write(json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode())
@@ -81,12 +82,12 @@ def holder(folder: Path) -> Holder | None:
         raise RunError(f"could not look at the lock of {folder} ({reason(error)}); check its permissions") from error
 
 
-def _opened(path: Path, flags: int) -> BinaryIO:
+def _opened(path: Path, flags: int) -> FileIO:
     handle = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    return os.fdopen(handle, "rb" if flags == os.O_RDONLY else "r+b", buffering=0)  # type: ignore[return-value]
+    return FileIO(handle, "r" if flags == os.O_RDONLY else "r+")
 
 
-def _try(file: BinaryIO, kind: int) -> bool:
+def _try(file: FileIO, kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -94,7 +95,7 @@ def _try(file: BinaryIO, kind: int) -> bool:
     return True
 
 
-def _take(file: BinaryIO, folder: Path) -> None:
+def _take(file: FileIO, folder: Path) -> None:
     """Get the exclusive lock. A shared lock that can be had means: only readers are looking, so wait for them."""
     deadline = monotonic() + _PATIENCE
     while not _try(file, fcntl.LOCK_EX):
@@ -112,7 +113,7 @@ def _who(folder: Path, who: Holder) -> str:
     )
 
 
-def _signed(file: BinaryIO) -> Holder:
+def _signed(file: FileIO) -> Holder:
     with suppress(ValueError, KeyError, TypeError, RecursionError):
         file.seek(0)
         said = json.loads(file.read(1000))

@@ -1,5 +1,41 @@
 """Problem generators with a difficulty, an exact check and a canonical answer."""
 
-from siwork.tasks.base import Item, Task
+from typing import Any
 
-__all__ = ["Item", "Task"]
+from siwork.schema import KnobError, nearest, parse_call
+from siwork.tasks.add import Add
+from siwork.tasks.base import Item, Task
+from siwork.tasks.countdown import Countdown
+from siwork.tasks.expr import Expr
+from siwork.tasks.facts import Facts
+from siwork.tasks.grammar import Grammar
+
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Countdown, Expr, Add, Grammar, Facts)}
+
+
+def task(name: str, **knobs: Any) -> Task:
+    """A task by name with its knobs.
+
+    Raises KnobError for an unknown task, an unknown knob or a value out of range.
+
+    >>> str(task("countdown", numbers=3))
+    'countdown(numbers=3)'
+    """
+    return _kind(name).build((), knobs)
+
+
+def task_of(text: str | Task) -> Task:
+    """A task from its call text, e.g. `countdown(numbers=3)`; a Task passes through. Raises as `task`."""
+    if isinstance(text, Task):
+        return text
+    call = parse_call(text)
+    return _kind(call.name).build(call.args, call.named)
+
+
+def _kind(name: str) -> type[Task]:
+    if name not in TASKS:
+        raise KnobError(f"no task is called {name!r}; {nearest(name, TASKS)}. `siwork tasks` lists them")
+    return TASKS[name]
+
+
+__all__ = ["TASKS", "Item", "Task", "task", "task_of"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from siwork.schema import KnobError, SchemaError, knob, nearest
+from siwork.schema import KnobError, knob, nearest
 from siwork.tasks.base import Item, Task
 
 _FURTHER = 4  # digits that `beyond` goes past the longest trained length
@@ -31,9 +32,9 @@ class Add(Task):
     (True, False)
     """
 
-    name = "add"
-    sentence = "The sum of two numbers; longer numbers are harder."
-    hints = ("answer", "step")
+    name: ClassVar[str] = "add"
+    sentence: ClassVar[str] = "The sum of two numbers; longer numbers are harder."
+    hints: ClassVar[tuple[str, ...]] = ("answer", "step")
 
     digits: int = knob(8, "Longest operand that is trained on.", low=1, high=20, unit="digits")
     order: str = knob("reversed", "Order of the digits in operands and result.", choices=("reversed", "forward"))
@@ -66,13 +67,13 @@ class Add(Task):
         return None if pair is None else frozenset({str(sum(pair))})
 
     def write(self, prompt: str, rng: np.random.Generator) -> str:
-        """The sum, digit by digit. Raises SchemaError for a prompt of another task."""
+        """The sum, digit by digit. Raises KnobError for a prompt of another task."""
         return self._written(sum(self._operands(prompt)))
 
     def hint_text(self, prompt: str, kind: str) -> str:
         """`answer`: the whole result; `step`: the first half of its digits as written, rounded up.
 
-        Raises KnobError for another kind, SchemaError for a prompt of another task.
+        Raises KnobError for another kind, KnobError for a prompt of another task.
         """
         if kind not in self.hints:
             raise KnobError(f"task 'add' has no hint {kind!r}; {nearest(kind, self.hints)}")
@@ -82,7 +83,7 @@ class Add(Task):
     def candidates(self, prompt: str, rng: np.random.Generator, n: int = 24) -> list[str]:
         """The sum, then wrong results: carry slips, single digits off by one, the other digit order, other numbers.
 
-        Raises SchemaError for a prompt of another task.
+        Raises KnobError for a prompt of another task.
         """
         left, right = self._operands(prompt)
         result = self._written(left + right)
@@ -115,7 +116,7 @@ class Add(Task):
     def _operands(self, prompt: str) -> tuple[int, int]:
         pair = self._pair(prompt)
         if pair is None:
-            raise SchemaError(f"a prompt of add looks like '321+54=', got {prompt[:40]!r}; take task.problems(...)")
+            raise KnobError(f"a prompt of add looks like '321+54=', got {prompt[:40]!r}; take task.problems(...)")
         return pair
 
 

@@ -117,7 +117,7 @@ class Task(Knobbed):
         return table.to_pandas(types_mapper=pd.ArrowDtype)
 
     def difficulty(self, hardness: np.ndarray) -> np.ndarray:
-        """Rank of each hardness in the task's own distribution, 0 easy … 1 hard; ties get their middle rank."""
+        """Rank of each hardness among the task's own different problems, 0 easy … 1 hard; ties get their middle rank."""
         reference = _reference_hardness(self)
         below = np.searchsorted(reference, hardness, side="left")
         upto = np.searchsorted(reference, hardness, side="right")
@@ -158,7 +158,9 @@ def is_held_out(prompt: str) -> bool:
 @lru_cache(maxsize=64)
 def _reference_hardness(task: Task) -> np.ndarray:
     rng = np.random.default_rng(20_260_101)
-    return np.sort([task.draw(rng).hardness for _ in range(_REFERENCE)])
+    items = (task.draw(rng) for _ in range(_REFERENCE))
+    # each prompt once, as in `problems`: a Zipf head would else fill the easy fifths with a handful of problems
+    return np.sort(list({item.prompt: item.hardness for item in items}.values()))
 
 
 @lru_cache(maxsize=32)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import gcd, log
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, cast
 
 import numpy as np
 
 from siwork.schema import KnobError, knob, nearest
-from siwork.tasks.arithmetic import Branch, Form, Leaf, Node, canonical, combine, form, leaves, parse, show, value
+from siwork.tasks.arithmetic import Branch, Core, Form, Leaf, Node, canonical, combine, form, leaves, parse, show, value
 from siwork.tasks.base import Item, Task
 
 Numbers: TypeAlias = tuple[int, ...]
@@ -59,21 +59,20 @@ class Countdown(Task):
     @property
     def max_tokens(self) -> int:
         """Length of a right response with brackets round every inner operation, beyond problems and the end included."""
-        n = min(max(self.numbers, self.fewest) + 1, _MOST)
+        n = min(self.numbers + 1, _MOST)
         return n + (n - 1) + 2 * (n - 2) + 1
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
         """One problem that has a solution."""
-        most, low, high = max(self.numbers, self.fewest), 1, self.limit
-        n = int(rng.integers(min(self.fewest, self.numbers), most + 1))
+        n = int(rng.integers(min(self.fewest, self.numbers), self.numbers + 1))
+        low, high = 1, self.limit
         if beyond:
-            n = min(most + 1, _MOST)
-            low, high = (1, self.limit) if most < _MOST else (self.limit + 1, 2 * self.limit)
-        while True:
+            n = min(self.numbers + 1, _MOST)
+            low, high = (1, self.limit) if n > self.numbers else (self.limit + 1, 2 * self.limit)
+        reached = None
+        while reached is None or reached.denominator != 1 or not low <= reached <= high:
             numbers = rng.integers(1, self.largest + 1, n).tolist()
             reached = value(_random_expression(numbers, _OPERATORS[self.operators], rng))
-            if reached is not None and reached.denominator == 1 and low <= reached <= high:
-                break
         prompt = f"{' '.join(map(str, numbers))}={reached}:"
         solutions = self._solved(prompt)
         simplest = _simplest(solutions)
@@ -97,7 +96,7 @@ class Countdown(Task):
     def _expression(self, prompt: str, response: str) -> Node | None:
         problem = _read(prompt)
         node = parse(response) if problem else None
-        if problem is None or node is None or sorted(leaves(node)) != sorted(problem[0]):
+        if problem is None or node is None or tuple(sorted(leaves(node))) != problem[0]:
             return None
         return None if self.operators == "no_division" and "/" in response else node
 
@@ -106,7 +105,7 @@ class Countdown(Task):
         problem = _read(prompt)
         if problem is None:
             return None
-        return _solutions(tuple(sorted(problem[0])), problem[1], self.operators == "all")
+        return _solutions(*problem, self.operators == "all")
 
     def write(self, prompt: str, rng: np.random.Generator) -> str:
         """A random solution with its terms and factors in random order, and no needless bracket.
@@ -125,8 +124,7 @@ class Countdown(Task):
         solutions = sorted(self._solved(prompt))
         right = [solutions[i] for i in rng.permutation(len(solutions))[: max(n // 2, 1)]]
         wrong = self._misses(prompt, rng, n - len(right) - 1)
-        cut = right[0] + _OPERATORS[self.operators][rng.integers(3)]
-        return [*right, *wrong, cut]
+        return [*right, *wrong, right[0].rstrip(")").rstrip("0123456789")]
 
     def _misses(self, prompt: str, rng: np.random.Generator, n: int) -> list[str]:
         """Up to `n` different wrong answers, a weighted draw without replacement from a pool of random expressions."""
@@ -150,12 +148,7 @@ class Countdown(Task):
         if kind not in self.hints:
             raise KnobError(f"task 'countdown' has no hint {kind!r}; {nearest(kind, self.hints)}")
         simplest = _simplest(self._solved(prompt))
-        if kind == "answer":
-            return simplest
-        node = parse(simplest)
-        while isinstance(node, Branch) and not (isinstance(node.left, Leaf) and isinstance(node.right, Leaf)):
-            node = node.left if isinstance(node.left, Branch) else node.right
-        return canonical(node) if node else simplest
+        return simplest if kind == "answer" else canonical(_innermost(_tree(simplest)))
 
     def _solved(self, prompt: str) -> frozenset[str]:
         solutions = self.solutions(prompt)
@@ -167,8 +160,18 @@ class Countdown(Task):
 
 @lru_cache(maxsize=4096)
 def _read(prompt: str) -> tuple[Numbers, int] | None:
+    """The sorted numbers and the target of a prompt, None for other text."""
     match = _PROMPT.fullmatch(prompt)
-    return (tuple(map(int, match[1].split())), int(match[2])) if match else None
+    return (tuple(sorted(map(int, match[1].split()))), int(match[2])) if match else None
+
+
+def _tree(text: str) -> Node:
+    return cast("Node", parse(text))  # canonical text always parses
+
+
+def _innermost(node: Node) -> Node:
+    inner = [part for part in node[1:] if isinstance(part, Branch)]
+    return _innermost(inner[0]) if inner else node
 
 
 def _marks(text: str) -> int:
@@ -181,10 +184,11 @@ def _simplest(solutions: frozenset[str]) -> str:
 
 
 def _shuffled(text: str, rng: np.random.Generator) -> str:
-    node = parse(text)
-    if node is None:
-        return text
-    return show(form(node), lambda parts: (lambda p: [p[i] for i in rng.permutation(len(p))])(list(parts)))
+    def shuffle(parts: Iterable[tuple[Core, int]]) -> list[tuple[Core, int]]:
+        here = list(parts)
+        return [here[i] for i in rng.permutation(len(here))]
+
+    return show(form(_tree(text)), shuffle)
 
 
 def _random_expression(numbers: list[int], operators: str, rng: np.random.Generator) -> Node:
@@ -198,24 +202,114 @@ def _random_expression(numbers: list[int], operators: str, rng: np.random.Genera
 
 
 # ── all solutions ──────────────────────────────────────────────────────────────────────────────────────────
-# Split the numbers in two; every value of the smaller part says which values of the larger part hit the target.
+# Split the numbers in two; each value of the smaller part says which values of the larger part hit the goal.
+
+_Join: TypeAlias = tuple[str, bool]  # operator, and whether the second part stands on its left
+# goal = here ∘ other, solved for `other`: that is goal ∘' here, with ∘' on the left
+_UNDO: dict[_Join, _Join] = {
+    ("-", False): ("+", False),
+    ("-", True): ("-", False),
+    ("+", False): ("-", True),
+    ("/", False): ("*", False),
+    ("/", True): ("/", False),
+    ("*", False): ("/", True),
+}
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _solutions(numbers: Numbers, target: int, division: bool) -> frozenset[str]:
-    """Canonical texts of all expressions over sorted `numbers` that equal `target`."""
+    """Canonical texts of all expressions over the sorted numbers that equal the target, which is not 0."""
     return frozenset(map(show, _reaching(numbers, (target, 1), division, {})))
 
 
-def _reaching(numbers: Numbers, goal: Ratio, division: bool, known: dict[tuple[Numbers, Ratio], set[Form]]) -> set[Form]:
+def _reaching(
+    numbers: Numbers, goal: Ratio, division: bool, known: dict[tuple[Numbers, Ratio], set[Form]]
+) -> set[Form]:
+    """Forms of all expressions over the sorted numbers that equal the goal; `known` remembers within one search."""
     if len(numbers) <= 3:
         return _table(numbers, division).get(goal, set())
-    if (numbers, goal) not in known:
-        found: set[Form] = set()
-        for small, large in _splits(numbers):
-            for here, forms in _table(small, division).items():
-                for operator, swapped, other in _partners(here, goal, division):
-                    for there in _reaching(large, other, division, known):
-                        found.update(_join(operator, swapped, own, there) for own in forms)
-        known[numbers, goal] = found
-    return known[numbers, goal]
+    if (numbers, goal) in known:
+        return known[numbers, goal]
+    found: set[Form] = set()
+    for small, large in _splits(numbers):
+        for here, forms in _table(small, division).items():
+            for join, other in _partners(here, goal, division):
+                if others := _reaching(large, other, division, known):
+                    found |= _joined(join, forms, others)
+            if here[0] == goal[0] == 0:
+                found |= _vanishing(forms, large, division)
+    known[numbers, goal] = found
+    return found
+
+
+def _vanishing(forms: set[Form], large: Numbers, division: bool) -> set[Form]:
+    """Forms of 0 * anything and 0 / anything but 0, where `forms` equal 0."""
+    found: set[Form] = set()
+    for other, others in _table(large, division).items():
+        found |= _joined(("*", False), forms, others)
+        if division and other[0]:
+            found |= _joined(("/", False), forms, others)
+    return found
+
+
+@lru_cache(maxsize=512)
+def _table(numbers: Numbers, division: bool) -> dict[Ratio, set[Form]]:
+    """Every value the sorted numbers make, with the forms of all expressions that make it."""
+    if len(numbers) == 1:
+        return {(numbers[0], 1): {form(Leaf(numbers[0]))}}
+    table: defaultdict[Ratio, set[Form]] = defaultdict(set)
+    for small, large in _splits(numbers):
+        for here, forms in _table(small, division).items():
+            for other, others in _table(large, division).items():
+                for join, made in _values(here, other):
+                    if division or join[0] != "/":
+                        table[made] |= _joined(join, forms, others)
+    return dict(table)
+
+
+def _joined(join: _Join, forms: set[Form], others: set[Form]) -> set[Form]:
+    operator, swapped = join
+    if swapped:
+        forms, others = others, forms
+    return {combine(operator, left, right) for left in forms for right in others}
+
+
+def _partners(here: Ratio, goal: Ratio, division: bool) -> Iterator[tuple[_Join, Ratio]]:
+    """How a second value makes the goal together with `here`."""
+    for undo, other in _values(goal, here):
+        join = _UNDO[undo]
+        if join[0] in "+-" or (here[0] and (division or join[0] == "*")):
+            yield join, other
+
+
+def _values(first: Ratio, second: Ratio) -> list[tuple[_Join, Ratio]]:
+    """All values that one operator makes of two."""
+    (a, b), (c, d) = first, second
+    values = [
+        (("+", False), _ratio(a * d + c * b, b * d)),
+        (("-", False), _ratio(a * d - c * b, b * d)),
+        (("-", True), _ratio(c * b - a * d, b * d)),
+        (("*", False), _ratio(a * c, b * d)),
+    ]
+    if c:
+        values.append((("/", False), _ratio(a * d, b * c)))
+    if a:
+        values.append((("/", True), _ratio(b * c, a * d)))
+    return values
+
+
+def _ratio(over: int, under: int) -> Ratio:
+    common = gcd(over, under) if under > 0 else -gcd(over, under)
+    return over // common, under // common
+
+
+@lru_cache(maxsize=4096)
+def _splits(numbers: Numbers) -> list[tuple[Numbers, Numbers]]:
+    """The different ways to part sorted numbers in two, the smaller part first."""
+    found = set()
+    for size in range(1, len(numbers) // 2 + 1):
+        for places in combinations(range(len(numbers)), size):
+            small = tuple(numbers[i] for i in places)
+            large = tuple(number for i, number in enumerate(numbers) if i not in places)
+            found.add((small, large) if size < len(large) else (min(small, large), max(small, large)))
+    return sorted(found)

@@ -8,11 +8,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import product
 from string import ascii_lowercase, ascii_uppercase
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from siwork.schema import KnobError, SchemaError, knob, nearest
+from siwork.schema import KnobError, knob, nearest
 from siwork.tasks.base import Item, Task
 
 _VALUE = re.compile(r"[A-Z]{2}")
@@ -30,16 +30,15 @@ class Facts(Task):
     Source: Song et al. 2024, Mind the Gap (fact recall has no generation-verification gap).
 
     >>> task = Facts(keys=100)
-    >>> item = task.draw(np.random.default_rng(0))
-    >>> item.prompt, item.answer, item.hardness
-    ('asw:', 'PV', 13.0)
-    >>> task.is_right(item.prompt, "PV"), task.is_right(item.prompt, "PW")
+    >>> task.rank("ups:"), task.solutions("ups:")
+    (15, frozenset({'XF'}))
+    >>> task.is_right("ups:", "XF"), task.is_right("ups:", "XG")
     (True, False)
     """
 
-    name = "facts"
-    sentence = "The value of a key that has to be known; rare keys are harder."
-    hints = ("answer",)
+    name: ClassVar[str] = "facts"
+    sentence: ClassVar[str] = "The value of a key that has to be known; rare keys are harder."
+    hints: ClassVar[tuple[str, ...]] = ("answer",)
 
     keys: int = knob(1000, "Number of keys that are taught.", low=10, high=5000)
     exponent: float = knob(1.0, "Zipf exponent of the keys' frequencies; 0 is even.", low=0, high=3)
@@ -54,8 +53,9 @@ class Facts(Task):
         return 3
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
-        rank = int(rng.integers(self.keys, 2 * self.keys)) + 1 if beyond else self._draw_rank(rng)
-        book = _book(self.seed)
+        book, rank = _book(self.seed), draw_rank(self.keys, self.exponent, rng)
+        if beyond:
+            rank = self.keys + int(rng.integers(self.keys)) + 1
         return Item(f"{book.keys[rank - 1]}:", float(rank), book.values[rank - 1], 1)
 
     def rank(self, prompt: str) -> int | None:
@@ -75,17 +75,17 @@ class Facts(Task):
         return None if rank is None else frozenset({_book(self.seed).values[rank - 1]})
 
     def write(self, prompt: str, rng: np.random.Generator) -> str:
-        """The value. Raises SchemaError for a prompt that is no key of this task."""
+        """The value. Raises KnobError for a prompt that is no key of this task."""
         rank = self.rank(prompt)
         if rank is None:
-            raise SchemaError(
+            raise KnobError(
                 f"a prompt of {self} is one of its keys such as '{_book(self.seed).keys[0]}:', got {prompt[:40]!r}; "
                 "take task.problems(...)"
             )
         return _book(self.seed).values[rank - 1]
 
     def hint_text(self, prompt: str, kind: str) -> str:
-        """`answer`: the value. Raises KnobError for another kind, SchemaError for a prompt that is no key."""
+        """`answer`: the value. Raises KnobError for another kind, KnobError for a prompt that is no key."""
         if kind not in self.hints:
             raise KnobError(f"task 'facts' has no hint {kind!r}; {nearest(kind, self.hints)}")
         return self.write(prompt, np.random.default_rng(0))
@@ -93,18 +93,15 @@ class Facts(Task):
     def candidates(self, prompt: str, rng: np.random.Generator, n: int = 24) -> list[str]:
         """The value, then values of other keys as often as those are drawn; any codes when the keys have too few.
 
-        Raises SchemaError for a prompt that is no key of this task.
+        Raises KnobError for a prompt that is no key of this task.
         """
         values, chosen = _book(self.seed).values, dict.fromkeys([self.write(prompt, rng)])
         for _ in range(20 * n):
             if len(chosen) >= n:
                 return list(chosen)
-            chosen[values[self._draw_rank(rng) - 1]] = None
+            chosen[values[draw_rank(self.keys, self.exponent, rng) - 1]] = None
         others = rng.choice(len(_VALUES), min(2 * n, len(_VALUES)), replace=False)
         return list(dict.fromkeys([*chosen, *(_VALUES[i] for i in others)]))[:n]
-
-    def _draw_rank(self, rng: np.random.Generator) -> int:
-        return int(np.searchsorted(_upto(self.keys, self.exponent), rng.random(), side="right")) + 1
 
 
 class _Book(NamedTuple):
@@ -133,7 +130,12 @@ def zipf(n: int, exponent: float) -> np.ndarray:
     return weight / weight.sum()
 
 
-@lru_cache(maxsize=32)
-def _upto(keys: int, exponent: float) -> np.ndarray:
-    total = np.cumsum(zipf(keys, exponent))
+def draw_rank(n: int, exponent: float, rng: np.random.Generator) -> int:
+    """A rank in 1 … n drawn by Zipf's law."""
+    return int(np.searchsorted(_upto(n, exponent), rng.random(), side="right")) + 1
+
+
+@lru_cache(maxsize=64)
+def _upto(n: int, exponent: float) -> np.ndarray:
+    total = np.cumsum(zipf(n, exponent))
     return total / total[-1]  # the last is exactly 1, above every rng.random()

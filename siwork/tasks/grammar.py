@@ -15,13 +15,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from siwork.schema import KnobError, SchemaError, knob
+from siwork.schema import KnobError, knob
 from siwork.tasks.base import Item, Task
-from siwork.tasks.facts import zipf
+from siwork.tasks.facts import draw_rank, zipf
 
 _LONGEST = 2000  # characters of a text that is read at all
 _WORD = re.compile(r"[A-Z][a-z]*|\.")
@@ -71,11 +71,11 @@ class Grammar(Task):
     >>> task.is_right("BanoCati", "."), task.is_right("BanoCati", "Dano.")
     (True, False)
     >>> print(f"{task.entropy():.3f} {task.tail_mass(3):.3f}")
-    4.549 0.320
+    4.602 0.296
     """
 
-    name = "grammar"
-    sentence = "Continue a text of a known language; rare beginnings are harder."
+    name: ClassVar[str] = "grammar"
+    sentence: ClassVar[str] = "Continue a text of a known language; rare beginnings are harder."
 
     words: int = knob(200, "Leaves of the grammar, all parts of speech together.", low=20, high=200)
     exponent: float = knob(1.0, "Zipf exponent of the words' frequencies; 0 is even.", low=0, high=3)
@@ -129,11 +129,11 @@ class Grammar(Task):
     def write(self, prompt: str, rng: np.random.Generator) -> str:
         """A continuation drawn from the grammar; the empty prompt gives a whole text.
 
-        Raises SchemaError when no text begins with the prompt.
+        Raises KnobError when no text begins with the prompt.
         """
         logp, rest = self._begin(prompt)
         if logp == -math.inf:
-            raise SchemaError(
+            raise KnobError(
                 f"a prompt of {self} begins a text, such as 'BanoBati', got {prompt[:40]!r}; take task.problems(...)"
             )
         return "".join(_expand(rest, rng, self._frequent))
@@ -145,16 +145,19 @@ class Grammar(Task):
     def candidates(self, prompt: str, rng: np.random.Generator, n: int = 24) -> list[str]:
         """Continuations drawn from the grammar, then broken ones: a word lost, doubled, swapped, changed, or no end.
 
-        Raises SchemaError when no text begins with the prompt.
+        Raises KnobError when no text begins with the prompt.
         """
         right: dict[str, None] = {}
         wrong: dict[str, None] = {}
-        for _ in range(10 * n):
+        most = n // 2, n - n // 2
+        for _ in range(5 * n):
+            if len(right) == most[0] and len(wrong) == most[1]:
+                break
             response = self.write(prompt, rng)
-            if len(right) < n // 2:
+            if len(right) < most[0]:
                 right[response] = None
-            broken = "".join(self._broken(_split(response) or [], rng))
-            if len(wrong) < n - n // 2 and not self.is_right(prompt, broken):
+            broken = "".join(self._broken(_split(response) or ["."], rng))
+            if len(wrong) < most[1] and not self.is_right(prompt, broken):
                 wrong[broken] = None
         return [*right, *wrong]
 
@@ -167,8 +170,8 @@ class Grammar(Task):
         return (-math.inf, ()) if words is None else _read(self.words, self.exponent, self._text, words)
 
     def _frequent(self, part: str, rng: np.random.Generator) -> str:
-        words, p = _leaves(self.words, self.exponent)[part]
-        return words[min(int(np.searchsorted(np.cumsum(p), rng.random(), side="right")), len(words) - 1)]
+        words, _ = _leaves(self.words, self.exponent)[part]
+        return words[draw_rank(len(words), self.exponent, rng) - 1]
 
     def _rare(self, part: str, rng: np.random.Generator) -> str:
         words, _ = _leaves(self.words, self.exponent)[part]
@@ -181,16 +184,13 @@ class Grammar(Task):
                 return words
 
     def _broken(self, words: list[str], rng: np.random.Generator) -> list[str]:
-        i, how = int(rng.integers(len(words))), int(rng.integers(5))
-        j = int(rng.integers(len(words)))
+        i, j, how = (int(rng.integers(high)) for high in (len(words), len(words), 5))
         if how == 0:
             return words[:i] + words[i + 1 :]
         if how == 1:
             return words[: i + 1] + words[i:]
         if how == 2:
-            words = words.copy()
-            words[i], words[j] = words[j], words[i]
-            return words
+            return [words[{i: j, j: i}.get(place, place)] for place in range(len(words))]
         if how == 3:
             part = tuple(_SPELLING)[int(rng.integers(len(_SPELLING)))]
             return [*words[:i], self._frequent(part, rng), *words[i + 1 :]]

@@ -1,0 +1,144 @@
+"""Arguments of every command, and how errors leave the program."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from siwork.schema import SiworkError
+
+_RUNS = Path("runs")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 done, 1 stopped before its end, 2 an error, said in one sentence.
+
+    `--debug` shows the traceback of an error as well.
+    """
+    options = _parser().parse_args(argv)
+    room, _, name = options.command.partition(":")
+    try:
+        return int(getattr(import_module(f"siwork.cli.{room}"), name)(options))
+    except SiworkError as error:
+        if options.debug:
+            raise
+        sys.stderr.write(f"siwork: {error}\n")
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="siwork", description="Small rounds of self-improvement of language models, and what they do to the model."
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in (_demo, _run, _resume, _fork, _pretrain, _recipes, _tasks, _report):
+        add(commands)
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"siwork {version('siwork')}"
+
+
+Commands = argparse._SubParsersAction  # argparse publishes no other name for it
+
+
+def _command(commands: Commands, name: str, target: str, sentence: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=sentence, description=sentence)
+    parser.set_defaults(command=target)
+    return parser
+
+
+def _demo(commands: Commands) -> None:
+    parser = _command(
+        commands, "demo", "demo:demo", "Run the vanilla loop and one remedy on countdown; write report.html."
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each recipe (default 3)")
+    parser.add_argument("--rounds", type=int, default=4, help="updates of each run (default 4)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("report.html"), help="the report (default report.html)"
+    )
+
+
+def _run(commands: Commands) -> None:
+    parser = _command(commands, "run", "rounds:run", "Run a recipe, by name or formula, with one or more seeds.")
+    parser.add_argument(
+        "recipe", help="a name of the catalogue, or a formula such as 'seed | cot(k=16) | gold | correct | sft'"
+    )
+    parser.add_argument("--task", default="countdown", help="a task, e.g. 'countdown(numbers=4)' (default countdown)")
+    parser.add_argument("--policy", default="tiny", help="a policy: tiny or tabular, with knobs (default tiny)")
+    parser.add_argument("--rounds", type=int, default=6, help="updates of each run (default 6)")
+    parser.add_argument("--seeds", type=int, default=1, help="runs that differ in the seed only (default 1)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first run (default 0)")
+    parser.add_argument("--problems", type=int, default=300, help="training problems (default 300)")
+    parser.add_argument("--heldout", type=int, default=100, help="held-out problems (default 100)")
+    parser.add_argument("--beyond", type=int, default=50, help="harder problems (default 50)")
+    parser.add_argument("--samples", type=int, default=32, help="completions of each held-out problem (default 32)")
+    parser.add_argument("--folder", type=Path, default=_RUNS, help="where run folders go (default runs)")
+    parser.add_argument("--name", help="name of the runs (default: recipe and task)")
+    parser.add_argument("--at-once", type=int, help="runs at a time (default one a core)")
+
+
+def _resume(commands: Commands) -> None:
+    parser = _command(commands, "resume", "rounds:resume", "Play the rounds that are missing in run folders.")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument("--rounds", type=int, help="go on to this many updates instead of those planned")
+    parser.add_argument("--at-once", type=int, help="runs at a time (default one a core)")
+
+
+def _fork(commands: Commands) -> None:
+    parser = _command(
+        commands, "fork", "rounds:fork", "Copy a run up to a round into a new folder, with parts exchanged."
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("target", type=Path, help="the new run folder")
+    parser.add_argument("--at", type=int, required=True, help="first round that is played anew")
+    parser.add_argument("--recipe", help="another recipe from there on")
+    parser.add_argument("--rounds", type=int, help="another number of updates")
+    parser.add_argument("--seed", type=int, help="another seed")
+
+
+def _pretrain(commands: Commands) -> None:
+    parser = _command(
+        commands, "pretrain", "pretrain:pretrain", "Train a base model from scratch on a task's own answers."
+    )
+    parser.add_argument("task", help="a task, e.g. 'countdown(numbers=4)'")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the weights, a .safetensors file")
+    parser.add_argument("--steps", type=int, default=3000, help="optimiser steps (default 3000)")
+    parser.add_argument("--batch", type=int, default=128, help="examples in a step (default 128)")
+    parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate (default 0.003)")
+    parser.add_argument("--width", type=int, default=64, help="width of the network (default 64)")
+    parser.add_argument("--layers", type=int, default=3, help="layers of the network (default 3)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and examples (default 0)")
+
+
+def _recipes(commands: Commands) -> None:
+    parser = _command(
+        commands, "recipes", "catalogue:recipes", "List recipes and components, or show one with its knobs."
+    )
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _tasks(commands: Commands) -> None:
+    parser = _command(
+        commands, "tasks", "catalogue:tasks", "List tasks, or show one with its knobs and a few problems."
+    )
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _report(commands: Commands) -> None:
+    parser = _command(commands, "report", "rounds:report", "Write one self-contained HTML page on one or more runs.")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders, or folders of run folders")
+    parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page (default report.html)")

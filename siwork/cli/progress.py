@@ -1,0 +1,100 @@
+"""How a sweep looks in a terminal: a line for every finished round, and one moving line with the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from siwork.metrics import measure
+from siwork.store import Run
+from siwork.sweep import Progress, Sweep
+
+_SHOWN = ("pass@1", "distinct_correct", "answer_entropy")
+
+
+def follow(sweep: Sweep) -> bool:
+    """Play a sweep to its end while printing; Ctrl-C ends it after the present stages. True when all is finished."""
+    screen = _Screen([run.name for run in sweep.runs])
+    progress: list[Progress] = []
+    looks = iter(sweep)
+    while True:
+        try:
+            progress = next(looks)
+            screen.show(progress)
+        except StopIteration:
+            break
+        except KeyboardInterrupt:
+            screen.say("stopping after the present stage; the runs can be resumed")
+            sweep.stop()
+            looks = iter(sweep)
+    screen.end()
+    for p in progress:
+        _say_unfinished(p)
+    return all(p.state == "finished" for p in progress)
+
+
+def _say_unfinished(p: Progress) -> None:
+    if p.state == "failed":
+        sys.stderr.write(f"siwork: {p.run.name} failed: {p.run.last_words()}\n")
+    if p.state in ("stopped", "waiting", "failed"):
+        print(f"{p.run.name}: {p.rounds_done} rounds are kept; go on with: siwork resume {p.run.folder}")
+
+
+class _Screen:
+    """Prints each round once, and keeps one moving line when the output is a terminal."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.width = max(len(name) for name in names)
+        self.told = dict.fromkeys(names, 0)
+        self.moving = sys.stdout.isatty()
+        self.began = time.monotonic()
+
+    def show(self, progress: list[Progress]) -> None:
+        for p in progress:
+            for r in range(self.told[p.run.name], p.rounds_done):
+                self.say(_round_line(p.run, r, self.width))
+                self.told[p.run.name] = r + 1
+        if self.moving:
+            sys.stdout.write("\r\033[K" + _moving_line(progress, time.monotonic() - self.began))
+            sys.stdout.flush()
+
+    def say(self, line: str) -> None:
+        sys.stdout.write(("\r\033[K" if self.moving else "") + line + "\n")
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        if self.moving:
+            sys.stdout.write("\r\033[K")
+            sys.stdout.flush()
+
+
+def _round_line(run: Run, r: int, width: int) -> str:
+    rows = run.rows(rounds=[r], split="heldout")
+    table = measure(rows, metrics=_SHOWN, problems=run.problems()).set_index("metric")
+    figures = []
+    for name in _SHOWN:
+        value, low, high = (table.at[name, part] for part in ("value", "low", "high"))
+        figures.append(f"{_SHORT[name]} " + ("unknown" if value != value else f"{value:.2f} [{low:.2f}, {high:.2f}]"))
+    info = run.round_info(r)
+    kept = "evaluation only" if info["closing"] else f"{info['n_accepted'] / max(info['n_train'], 1):4.0%} accepted"
+    n = rows["problem"].nunique()
+    return f"{run.name:<{width}}  round {r}  {' · '.join(figures)} (n={n}) · {kept} · {info['seconds']:.1f} s"
+
+
+_SHORT = {"pass@1": "pass@1", "distinct_correct": "distinct right", "answer_entropy": "answer entropy"}
+
+
+def _moving_line(progress: list[Progress], seconds: float) -> str:
+    wanted = sum(p.run.rounds_wanted + 1 for p in progress)
+    done = float(sum(p.rounds_done for p in progress))
+    parts = []
+    for p in progress:
+        if p.state == "running":
+            status = p.run.status()
+            done += 0.9 * _STAGE_DONE.get(status.stage or "", 0.0)
+            parts.append(f"{p.run.name} {status.stage} {status.share or 0:.0%}")
+    left = "" if done <= 0.5 else f" · about {seconds * (wanted - done) / done:.0f} s left"
+    return f"{done / wanted:4.0%} · {seconds:.0f} s{left} · {' · '.join(parts)}"[:118]
+
+
+_STAGE_DONE = {"evaluate": 0.0, "sample": 0.3, "verify": 0.5, "select": 0.5, "update": 0.6}  # usual share of a round

@@ -1,0 +1,56 @@
+"""Markup that is escaped by construction: text becomes HTML only through `element` and `text`."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import escape
+from typing import Any
+
+# control characters but tab and line end, and the marks that turn the direction of text around
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Html(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Html:
+    """Any text as HTML that shows it; characters that would hide or turn it are written as ⟨U+202E⟩.
+
+    >>> text("<img src=x onerror=alert(1)>" + chr(0x202E))
+    '&lt;img src=x onerror=alert(1)&gt;⟨U+202E⟩'
+    """
+    if isinstance(value, Html):
+        return value
+    plain = str(value).replace("\r\n", "\n")
+    return Html(escape(_HIDDEN.sub(lambda mark: f"⟨U+{ord(mark[0]):04X}⟩", plain)))
+
+
+def element(name: str, *inside: object, **attributes: object) -> Html:
+    """An element; what is inside is escaped unless it is `Html`, an attribute that is None is left out.
+
+    >>> element("td", "a < b", class_="value")
+    '<td class="value">a &lt; b</td>'
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items() if value is not None
+    )
+    return Html(f"<{name}{written}>{join(*inside)}</{name}>")
+
+
+def join(*parts: object, between: str = "") -> Html:
+    """Several parts side by side, each escaped unless it is `Html`."""
+    return Html(text(between).join(text(part) for part in parts))
+
+
+def script_json(value: Any) -> Html:
+    r"""JSON that can stand inside a script element: no `<` is left in it that could end the element.
+
+    >>> script_json(["</script>"])
+    '["\\u003c/script\\u003e"]'
+    """
+    written = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Html(written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

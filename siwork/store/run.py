@@ -1,0 +1,254 @@
+"""Reading a run folder. A `Run` holds a path and nothing else, so it always shows what is on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from siwork.schema import ROUNDS, RunError, SchemaError, Unfinished, check
+from siwork.store.atomic import reason, writing
+from siwork.store.layout import count_done, inside, located, read_manifest
+from siwork.store.lock import holder
+from siwork.store.parquet import DAMAGE, read_schema, read_table, to_pandas
+from siwork.store.rounds import round_info, row_tables, state_folder
+from siwork.store.texts import read_json, read_lines
+
+_RECENT = 5  # rounds whose times the estimate of the time left is made from
+
+
+class Status(NamedTuple):
+    """How a run is doing."""
+
+    state: str  # running | stopped (closed on purpose, or never begun again) | finished | dead (writer vanished) | new
+    round: int  # the round being made, or the next one; `rounds` for the closing evaluation and after it
+    rounds: int  # rounds wanted
+    stage: str | None  # what is, or was, being done
+    share: float  # share of the round that is done, 0 … 1
+    pid: int | None  # the writer's process
+    seconds_left: float | None  # estimate while running, None when unknown
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read-only. Works while a writer is at work, takes no lasting lock, remembers nothing.
+
+    Raises Foreign when the folder is no run or of a newer siwork, RunError when run.json is broken; properties
+    that come from run.json raise the same later.
+
+    >>> Run("/no/such/run")
+    Traceback (most recent call last):
+    siwork.schema.errors.Foreign: /no/such/run is no run: it does not exist; pass the folder of a run
+    """
+
+    folder: Path
+
+    def __init__(self, folder: str | Path) -> None:
+        object.__setattr__(self, "folder", located(folder))
+        read_manifest(self.folder)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return read_manifest(self.folder)
+
+    @property
+    def name(self) -> str:
+        """Name of the run; column `run` of its rows."""
+        return self.manifest["name"]
+
+    @property
+    def recipe(self) -> str:
+        """Formula of the recipe."""
+        return self.manifest["recipe"]
+
+    @property
+    def task(self) -> str:
+        """The task as a call: countdown(numbers=4)."""
+        return self.manifest["task"]
+
+    @property
+    def policy(self) -> str:
+        """The policy as a call: tiny."""
+        return self.manifest["policy"]
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.manifest["seed"]
+
+    @property
+    def rounds_done(self) -> int:
+        """Number of finished rounds, counted from 0 without a gap."""
+        return count_done(self.folder)
+
+    def rows(
+        self,
+        rounds: int | Iterable[int] | None = None,
+        columns: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> pd.DataFrame:
+        """Rows of finished rounds as a DataFrame with Arrow types.
+
+        Parameters
+        ----------
+        rounds : one round or several; None means all that are finished
+        columns : names, in the order wanted; None means all. A round that lacks a column has nulls there
+        split : train, heldout or beyond; None means all
+
+        Raises
+        ------
+        Unfinished
+            a round asked for is not there
+        SchemaError
+            no round asked for has that column
+        KnobError
+            there is no such split
+        RunError
+            a round is damaged; the message says which are good
+        """
+        return to_pandas(self.table(rounds, columns, split))
+
+    def iter_rows(
+        self,
+        rounds: int | Iterable[int] | None = None,
+        columns: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """As `rows`, one DataFrame a round, so that memory is bounded by one round; raises the same."""
+        return map(to_pandas, row_tables([(self.folder, self.name)], rounds, columns, split)[1])
+
+    def table(
+        self,
+        rounds: int | Iterable[int] | None = None,
+        columns: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> pa.Table:
+        """As `rows`, an Arrow table; raises the same."""
+        schema, tables = row_tables([(self.folder, self.name)], rounds, columns, split)
+        return pa.concat_tables([schema.empty_table(), *tables])
+
+    def info(self, r: int) -> dict[str, Any]:
+        """round.json of round r. Raises Unfinished, RunError when it is damaged."""
+        return round_info(self.folder, r)
+
+    def rounds(self) -> pd.DataFrame:
+        """The table `rounds`, one row a finished round, extra keys of round.json that are numbers or texts added.
+
+        Raises RunError when a round.json is damaged.
+        """
+        infos = list(_infos(self.folder, range(self.rounds_done)))
+        names = [c.name for c in ROUNDS]
+        extra = {
+            k: None for info in infos for k, v in info.items() if k not in names and not isinstance(v, dict | list)
+        }
+        try:
+            frame = pd.DataFrame({n: _column([info.get(n) for info in infos]) for n in [*names, *extra]})
+            return check(frame.assign(run=self.name), table="rounds")
+        except (SchemaError, pa.ArrowException) as error:
+            raise RunError(f"a round.json of {self.folder} is not what it should be: {error}") from None
+
+    def problems(self) -> pd.DataFrame:
+        """The table `problems`, all splits. Raises RunError when it is damaged."""
+        path = inside(self.folder, "problems.parquet")
+        try:
+            read_schema(path, "problems")
+            return to_pandas(read_table(path))
+        except DAMAGE as error:
+            raise RunError(f"{path} cannot be read ({reason(error)}); take it from a copy of the run") from None
+
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of events.jsonl, an unfinished last one left out. Raises RunError for a broken one."""
+        return read_lines(inside(self.folder, "events.jsonl"))
+
+    def state_path(self, r: int) -> Path:
+        """Folder of the state saved with round r. Raises Unfinished, RunError when a link in it leads out of the run."""
+        return state_folder(self.folder, r)
+
+    def request_stop(self) -> None:
+        """Ask the writer to stop after the present stage; the wish stays until a writer clears it. Raises RunError."""
+        path = inside(self.folder, "stop")
+        with writing("stop", self.folder, "check its permissions"):
+            path.touch()
+
+    def status(self) -> Status:
+        """How the run is doing. Whether it runs is told by the writer's lock, not by the heartbeat's age."""
+        who = holder(self.folder)
+        manifest, beat, done = self.manifest, _heartbeat(self.folder), self.rounds_done
+        infos = list(_infos(self.folder, range(max(done - _RECENT - 1, 0), done), tolerant=True))
+        state = "running" if who else _idle_state(beat, infos)
+        active = state in ("running", "dead")
+        share = _share(beat) if active and beat.get("round") == done else 0.0
+        return Status(
+            state=state,
+            round=min(done, manifest["rounds"]),
+            rounds=manifest["rounds"],
+            stage=str(beat["stage"]) if active and "stage" in beat else None,
+            share=share,
+            pid=who.pid if who else None,
+            seconds_left=_seconds_left(beat, infos, manifest["rounds"] + 1 - done, share) if who else None,
+        )
+
+
+def _infos(folder: Path, rounds: range, tolerant: bool = False) -> Iterator[dict[str, Any]]:
+    for r in rounds:
+        try:
+            yield round_info(folder, r)
+        except Unfinished:  # dropped while we were reading
+            return
+        except RunError:
+            if not tolerant:
+                raise
+
+
+def _column(values: list[Any]) -> pd.Series:
+    return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(values)))
+
+
+def _heartbeat(folder: Path) -> dict[str, Any]:
+    """The last heartbeat; empty when there is none, or none that can be read."""
+    try:
+        return read_json(inside(folder, "heartbeat"))
+    except (OSError, RunError):
+        return {}
+
+
+def _idle_state(beat: Mapping[str, Any], infos: Sequence[Mapping[str, Any]]) -> str:
+    if infos and infos[-1].get("closing") is True:
+        return "finished"
+    if not beat:
+        return "stopped" if infos else "new"
+    return "stopped" if beat.get("stage") == "closed" else "dead"
+
+
+def _share(beat: Mapping[str, Any]) -> float:
+    return min(max(_number(beat.get("share")) or 0.0, 0.0), 1.0)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) and isfinite(value) else None
+
+
+def _seconds_left(
+    beat: Mapping[str, Any], infos: Sequence[Mapping[str, Any]], rounds_left: int, share: float
+) -> float | None:
+    """Rounds left, the closing one counted, at the recent pace; at the pace of round 0 while it is the only one."""
+    took = [_number(info.get("seconds")) for info in infos if info.get("closing") is not True]
+    known = [seconds for seconds in took if seconds is not None]
+    pace = median(known) if known else _elapsed(beat) / share if share > 0 else None
+    return None if pace is None else pace * max(rounds_left - share, 0.0)
+
+
+def _elapsed(beat: Mapping[str, Any]) -> float:
+    """Seconds from the first heartbeat of the round to its last one, 0 when they cannot be read."""
+    try:
+        return (datetime.fromisoformat(beat["time"]) - datetime.fromisoformat(beat["since"])).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return 0.0
