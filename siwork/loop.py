@@ -23,6 +23,7 @@ from siwork.samplers import rollout
 from siwork.schema import ROWS, Knobbed, check, format_call, knob
 from siwork.slots import State, Tell
 from siwork.store import Run, Writer
+from siwork.store import fork as copy_run
 from siwork.tasks import Task, task_of
 
 
@@ -97,7 +98,7 @@ def prepare(
         "name": Path(folder).name,
         "recipe": str(formula),
         "task": str(chosen),
-        "policy": str(base),
+        "policy": format_call(base.make),
         "seed": seed,
         "rounds": rounds,
         "problems": format_call(sizes),
@@ -130,19 +131,43 @@ def resume(folder: str | Path, *, rounds: int | None = None, on_round: Callable[
     manifest names parts this siwork does not know.
     """
     with Writer(Path(folder)) as writer:
-        if rounds is not None:
-            writer.extend(rounds)
         found = Run(folder)
+        if rounds is not None:
+            extend(writer, found, rounds)
+        last = found.manifest["rounds"]
         play = _Play(writer, found)
         try:
-            for r in range(writer.rounds_done, found.rounds_wanted + 1):
-                play.round(r, closing=r == found.rounds_wanted)
+            for r in range(writer.rounds_done, last + 1):
+                play.round(r, closing=r == last)
                 if on_round is not None:
                     on_round(found, r)
             writer.log("finished")
         except Stopped:
             writer.log("stopped")
         return found
+
+
+def extend(writer: Writer, found: Run, rounds: int) -> None:
+    """Set another number of updates; a closing round that is then no longer the last is played again with training.
+
+    Raises RunError when more rounds than that are finished.
+    """
+    writer.extend(rounds)
+    last = writer.rounds_done - 1
+    if last >= 0 and rounds > last and found.info(last)["closing"]:
+        writer.drop_round(last)
+
+
+def fork(source: str | Path, target: str | Path, at: int, **changes: Any) -> Run:
+    """A new run folder that shares the rounds before `at` with another run and goes its own way from there.
+
+    changes : recipe (name or formula), rounds, seed. Play it on with `resume(target)`.
+
+    Raises RunError as `siwork.store.fork`, RecipeError or KnobError for a recipe that cannot be.
+    """
+    if "recipe" in changes:
+        changes["recipe"] = str(recipe_of(changes["recipe"]))
+    return copy_run(source, target, at, changes)
 
 
 class _Play:
@@ -155,7 +180,7 @@ class _Play:
         known = run.problems()
         policy = policy_of(run.policy, task)
         policy.register(known)
-        base = policy.load(run.base_path)
+        base = policy.load(run.folder / "base")
         self.state = State(task, base, base)
         if writer.rounds_done:
             self.state = self.state.load(run.state_path(writer.rounds_done - 1))

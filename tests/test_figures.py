@@ -211,6 +211,13 @@ def test_the_background_is_clear_and_no_button_sends_data_away():
     assert "sendChartToCloud" in layout.modebar.remove
 
 
+def test_the_number_of_tries_is_in_the_title_where_it_is_one_number():
+    table = metric_table().assign(k=16)
+    assert notes(fig_curves(table, metrics=["distinct_correct"])) == ["<b>Distinct right answers in 16 tries</b>"]
+    table.loc[0:32, "k"] = 8
+    assert notes(fig_curves(table, metrics=["distinct_correct"])) == ["<b>Distinct right answers</b>"]
+
+
 def test_any_metric_of_the_table_can_be_asked_for():
     table = metric_table()
     table.loc[table["metric"] == "token_entropy", "metric"] = "my_own"

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 from siwork.cli.progress import follow
-from siwork.loop import Sizes, prepare
+from siwork.loop import Sizes, extend, prepare
+from siwork.loop import fork as copy_run
 from siwork.recipes import RECIPES, recipe_of
 from siwork.schema import KnobError
 from siwork.store import Run, Runs, Writer
-from siwork.store import fork as copy_run
 from siwork.sweep import Sweep
 from siwork.tasks import task_of
 
@@ -37,7 +37,7 @@ def resume(options: argparse.Namespace) -> int:
     for folder in options.folders:
         if options.rounds is not None:
             with Writer(folder) as writer:
-                writer.extend(options.rounds)
+                extend(writer, Run(folder), options.rounds)
     return _play(options.folders, options.at_once)
 
 
@@ -52,8 +52,8 @@ def fork(options: argparse.Namespace) -> int:
     """`siwork fork`: a copy that goes its own way from a round on."""
     changes = {name: getattr(options, name) for name in ("rounds", "seed") if getattr(options, name) is not None}
     if options.recipe:
-        changes["recipe"] = str(recipe_of(options.recipe))
-    made = copy_run(options.folder, options.target, options.at, changes)
+        changes["recipe"] = options.recipe
+    made = copy_run(options.folder, options.target, options.at, **changes)
     print(f"{made.folder}: rounds 0 … {options.at - 1} copied. Play on with: siwork resume {made.folder}")
     return 0
 

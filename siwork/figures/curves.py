@@ -147,11 +147,13 @@ def _fill(figure: go.Figure, table: pd.DataFrame, panel: Panel) -> None:
 
 def _words(table: pd.DataFrame, panel: Panel) -> tuple[str, str]:
     """Title (with the line below it) and axis of a panel in plain words."""
-    units = table.loc[table["metric"] == panel.metric, "unit"]
-    unit = next((u for u in units if isinstance(u, str) and u), panel.metric)
+    rows = table[(table["metric"] == panel.metric) & (table["split"] == panel.split)]
+    unit = next((u for u in rows["unit"] if isinstance(u, str) and u), panel.metric)
     title, axis = WORDS.get(panel.metric, (plain(panel.metric), plain(unit)))
     if panel.metric in _APART and len(set(table["run"])) > 1:
         title += f": {plain(panel.series[0].name)}"
+    if panel.metric == "distinct_correct" and rows["k"].nunique() == 1:
+        title += f" in {rows['k'].max():g} tries"
     rounds = table.loc[table["run"].isin([s.name for s in panel.series]), "round"]
     ends = {"first": f"round {rounds.min():g}", "last": f"round {rounds.max():g}"}
     below = _BELOW.get(panel.metric, "").format(**ends)

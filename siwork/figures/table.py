@@ -11,7 +11,7 @@ from siwork.figures.theme import colour, symbol
 from siwork.schema import SchemaError
 
 _NEEDED = ("run", "round", "split", "metric", "value", "low", "high", "n", "method")
-_REAL = ("round", "value", "low", "high", "n", "band", "least", "most")
+_REAL = ("round", "value", "low", "high", "n", "band", "k", "least", "most")
 
 
 class Series(NamedTuple):
@@ -26,7 +26,7 @@ class Series(NamedTuple):
 
 
 def tidy(x: pd.DataFrame) -> pd.DataFrame:
-    """The metric table with plain floats, NaN for null, and the columns `band`, `least`, `most` whether or not it had them.
+    """The metric table with plain floats, NaN for null, and `band`, `k`, `least`, `most` whether or not it had them.
 
     Raises SchemaError when it is no metric table or holds no rounds.
     """

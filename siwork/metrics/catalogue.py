@@ -25,7 +25,7 @@ class PerProblem(NamedTuple):
     value: np.ndarray  # (units,), NaN leaves the mean
     how: str  # estimator in words; {k} stands for the group's k
     span: tuple[ArrayLike, ArrayLike] = UNBOUNDED  # least and greatest possible value
-    lacking: str = ""  # what a problem without a value lacks
+    lacking: str = ""  # what a problem without a value lacks, in words like `how`
     k: np.ndarray | None = None  # (groups,) draws, where the metric has them
     short: np.ndarray | None = None  # (units,) bool: too few samples, which makes the group's value unknown
     lost: np.ndarray | None = None  # (groups,) rows left out because the column is null
@@ -83,7 +83,7 @@ def _answer_entropy(cells: Cells, k: np.ndarray) -> PerProblem:
     value = answer_entropy(counts, problem=unit, k=half[cells.group[:units]])
     span = (0.0, np.log(half) + (half - 1) / (2 * half))
     how = "Miller–Madow, exact mean over draws of {k} answers"
-    return PerProblem(_padded(value, cells.units), how, span, "so many readable answers", half)
+    return PerProblem(_padded(value, cells.units), how, span, "{k} readable answers", half)
 
 
 def _gini_simpson(cells: Cells, _: np.ndarray) -> PerProblem:
@@ -146,5 +146,15 @@ def metric_of(name: str) -> Metric:
     if match := _PASS.match(str(name)):
         return Metric(("gold",), _pass(int(match[1])), "", SHARE)
     if name not in METRICS:
-        raise KnobError(f"metrics must be of {', '.join(DEFAULT)} or pass@<number>, got {name!r}; {nearest(name, DEFAULT)}")
+        raise KnobError(
+            f"metrics must be of {', '.join(DEFAULT)} or pass@<number>, got {name!r}; {nearest(name, DEFAULT)}"
+        )
     return METRICS[name]
+
+
+def span_of(name: str) -> tuple[float, float]:
+    """Least and greatest possible value of a metric by its name, ±inf for one that is not known here."""
+    if name.endswith("_change"):
+        least, most = span_of(name.removesuffix("_change"))
+        return least - most, most - least
+    return metric_of(name).span if name in METRICS or _PASS.match(name) else UNBOUNDED

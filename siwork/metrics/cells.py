@@ -106,7 +106,8 @@ def reduce_rows(
     rows : row table; run, split, problem and the columns of `by` are needed
     by : columns whose values are measured apart, beside run and split
     wanted : columns to carry along where the table has them
-    problems : problem table with n_solutions, matched by problem and split; it goes before a column of the rows
+    problems : problem table with n_solutions, matched by problem, and by split and run where it has them; it goes before
+        a column of the rows
 
     Raises
     ------
@@ -163,10 +164,10 @@ def _plain(table: pd.DataFrame) -> np.ndarray:
 
 def _with_solutions(cells: Cells, problems: pd.DataFrame | None) -> Cells:
     if problems is not None and "n_solutions" in problems:
-        on = ["problem", "split"] if "split" in problems else ["problem"]
+        on = [name for name in ("problem", "split", "run") if name in problems]
         known = problems[[*on, "n_solutions"]].drop_duplicates(on)
-        wanted = pd.DataFrame({"problem": cells.names.take(cells.problem)})
-        wanted["split"] = cells.keys["split"].take(cells.group).to_numpy()
+        place = cells.keys[["run", "split"]].iloc[cells.group].reset_index(drop=True)
+        wanted = place.assign(problem=cells.names.take(cells.problem)).astype(object)
         found = wanted.merge(known.astype(dict.fromkeys(on, object)), how="left", on=on)["n_solutions"]
         cells.solutions[:] = found.to_numpy(dtype=float, na_value=np.nan)
     elif "n_solutions" in cells.columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
@@ -90,8 +91,12 @@ def surprise_drawn(n: np.ndarray, x: np.ndarray, k: np.ndarray) -> np.ndarray:
     out = np.full(n.shape, np.nan)
     full, part = k == n, k < n
     out[full] = _surprise(x[full] / n[full])
-    keys, where = np.unique(np.stack([n[part], x[part], k[part]]), axis=1, return_inverse=True)
-    out[part] = _expected_surprise(*keys)[where.ravel()]
+    n, x, k = n[part], x[part], k[part]
+    pair = pd.factorize(n * (k.max(initial=0) + 1) + k)[0]
+    where, keys = pd.factorize(pair * (x.max(initial=0) + 1) + x)
+    first = np.zeros(len(keys), np.int64)
+    first[where] = np.arange(len(where))
+    out[part] = _expected_surprise(n[first], x[first], k[first])[where]
     return out
 
 

@@ -99,17 +99,21 @@ def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)
 
 
-def scaled_wilson(
-    value: np.ndarray, n: np.ndarray, level: float, span: tuple[ArrayLike, ArrayLike]
+def equal_bounds(
+    value: np.ndarray, n: np.ndarray, level: float, least: np.ndarray, most: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson for values on [low, high]: a variable on that span varies at most as much as a two-point one."""
-    least, most = np.broadcast_to(span[0], value.shape), np.broadcast_to(span[1], value.shape)
-    fits = np.isfinite(least) & np.isfinite(most) & (most > least) & (value >= least) & (value <= most)
-    width = np.where(fits, most, 1.0) - np.where(fits, least, 0.0)
-    share = np.where(fits, (value - np.where(fits, least, 0.0)) / width, 0.0)
-    low, high = wilson(np.clip(share, 0.0, 1.0) * n, n, level)
-    inside = fits & (n >= 2)
-    return np.where(inside, least + width * low, np.nan), np.where(inside, least + width * high, np.nan)
+    """Interval of a mean whose n values are all equal: Wilson's bound on the share that could differ, at either end.
+
+    Equal to Wilson's interval where the value sits on an end of [least, most]; NaN where that span is not finite, does
+    not hold the value, or n < 2.
+    """
+    fits = np.isfinite(most - least) & (value >= least) & (value <= most) & (n >= 2)
+    differ = np.full(value.shape, np.nan)
+    differ[fits] = wilson(np.zeros(int(fits.sum())), n[fits], level)[1]
+    low, high = differ.copy(), differ.copy()
+    low[fits] = value[fits] - differ[fits] * (value - least)[fits]
+    high[fits] = value[fits] + differ[fits] * (most - value)[fits]
+    return low, high
 
 
 def grouped_mean(
@@ -131,8 +135,8 @@ def grouped_mean(
 
     Returns
     -------
-    Estimates (groups,). t over problems; Wilson where every value is equal or sits on an end of a finite span; no
-    interval for one problem, or for equal values without a finite span.
+    Estimates (groups,). t over problems; Wilson where every value sits on an end of a finite span; `equal_bounds` where
+    all are equal; no interval for one problem, or for equal values without a finite span.
 
     Raises
     ------
@@ -142,12 +146,29 @@ def grouped_mean(
     x, g = values[known], group[known]
     found = moments(x, g, groups, level)
     least, most = (np.broadcast_to(np.asarray(end, float), (groups,)) for end in span)
-    between = (x != least[g]) & (x != most[g])
-    flat = found.equal | ((np.bincount(g[between], minlength=groups) == 0) & (found.n >= 2))
-    low, high = scaled_wilson(found.value, found.n, level, (least, most))
-    low = np.where(flat, low, np.minimum(np.maximum(found.low, least), found.value))
-    high = np.where(flat, high, np.maximum(np.minimum(found.high, most), found.value))
-    return Estimates(found.value, low, high, found.n, _kind(found.n, flat, low, "t over problems"))
+    between = np.bincount(g[(x != least[g]) & (x != most[g])], minlength=groups)
+    ends = (between == 0) & ~found.equal & (found.n >= 2)  # values on both ends of a finite span, and nowhere else
+    low = np.minimum(np.maximum(found.low, least), found.value)
+    high = np.maximum(np.minimum(found.high, most), found.value)
+    width = np.where(ends, most, 1.0) - np.where(ends, least, 0.0)
+    share = np.where(ends, (found.value - np.where(ends, least, 0.0)) / width, 0.0)
+    for end, bound in zip((low, high), wilson(np.clip(share, 0.0, 1.0) * found.n, found.n, level), strict=True):
+        end[ends] = (least + width * bound)[ends]
+    _widen_equal(low, high, found.equal, (found.value, found.n), level, (least, most))
+    return Estimates(found.value, low, high, found.n, _kind(found.n, ends | found.equal, low, "t over problems"))
+
+
+def _widen_equal(
+    low: np.ndarray,
+    high: np.ndarray,
+    equal: np.ndarray,
+    mean: tuple[np.ndarray, np.ndarray],
+    level: float,
+    span: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Replace, in place, the intervals of groups whose values are all equal."""
+    bounds = equal_bounds(*(part[equal] for part in mean), level, *(end[equal] for end in span))
+    low[equal], high[equal] = bounds
 
 
 def _kind(n: np.ndarray, flat: np.ndarray, low: np.ndarray, usual: str) -> np.ndarray:
@@ -172,7 +193,7 @@ def grouped_ratio(
     Returns
     -------
     Estimates (groups,), n the problems with whole > 0. θ ± t_{G−1} · SE with SE² = G/(G−1) Σ (part − θ·whole)²/(Σ whole)²,
-    clipped to [0, 1]; Wilson over problems where all problems agree; NaN where Σ whole = 0.
+    clipped to [0, 1]; `equal_bounds` where all problems agree; NaN where Σ whole = 0.
 
     Raises
     ------
@@ -188,7 +209,6 @@ def grouped_ratio(
     half = student_t(n, level) * divide(np.sqrt(square), total)
     uneven = np.bincount(group[np.abs(rest) > _EQUAL * whole], minlength=groups)
     flat = (n >= 2) & (uneven == 0)
-    low, high = scaled_wilson(value, n, level, (0.0, 1.0))
-    low = np.where(flat, low, np.maximum(value - half, 0.0))
-    high = np.where(flat, high, np.minimum(value + half, 1.0))
+    low, high = np.maximum(value - half, 0.0), np.minimum(value + half, 1.0)
+    _widen_equal(low, high, flat, (value, n), level, (np.zeros(groups), np.ones(groups)))
     return Estimates(value, low, high, n, _kind(n, flat, low, "linearised t over problems"))

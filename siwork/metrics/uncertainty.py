@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from siwork.metrics.intervals import checked_level, moments, scaled_wilson, wilson
+from siwork.metrics.intervals import checked_level, equal_bounds, moments, wilson
 from siwork.schema import KnobError
 
 __all__ = [
@@ -105,8 +105,8 @@ def cluster_t(values: ArrayLike, level: float = 0.95, span: tuple[float, float] 
     ----------
     values : float array (G,), one a problem; a NaN makes the interval unknown
     level : coverage, between 0 and 1
-    span : least and greatest possible value, needed when all values are equal: then the interval is Wilson's, scaled to
-        the span, and NaN when a value lies outside it
+    span : least and greatest possible value, needed when all values are equal: then the interval is Wilson's bound on
+        the share of problems that could lie at either end; NaN when the values lie outside the span
 
     Returns
     -------
@@ -129,7 +129,7 @@ def cluster_t(values: ArrayLike, level: float = 0.95, span: tuple[float, float] 
     found = moments(x, np.zeros(len(x), np.int64), 1, level)
     low, high = found.low, found.high
     if found.equal[0]:
-        low, high = scaled_wilson(found.value, found.n, level, span)
+        low, high = equal_bounds(found.value, found.n, level, *(np.array([float(end)]) for end in span))
     return float(low[0]), float(high[0])
 
 

@@ -1,5 +1,54 @@
-"""Policies: distributions over responses that can be sampled, scored and moved."""
+"""Policies: distributions over responses that can be sampled, scored and moved. Only `tiny` imports torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 from siwork.policies.base import Completions, Plan, Policy, Texts
+from siwork.schema import KnobError, missing_extra, nearest, parse_call
+from siwork.tasks import Task, task_of
 
-__all__ = ["Completions", "Plan", "Policy", "Texts"]
+POLICIES = {"tabular": "siwork.policies.tabular:Tabular", "tiny": "siwork.policies.tiny:Tiny"}
+
+
+def policy(name: str, task: str | Task, **knobs: Any) -> Policy:
+    """The base policy of a kind for a task.
+
+    Parameters
+    ----------
+    name : `tabular` (exact, NumPy) or `tiny` (a small transformer, starts from the weights that ship for the task)
+    task : a Task or its call text; knobs : of the policy
+
+    Raises
+    ------
+    KnobError : an unknown policy, an unknown knob, or a value out of range
+    MissingExtra : the policy needs a package that is not installed
+
+    >>> policy("tabular", "countdown(numbers=3)").name
+    'tabular'
+    """
+    return _kind(name).build((), knobs).build_for(task_of(task))
+
+
+def policy_of(text: str | Policy, task: Task) -> Policy:
+    """A policy from its call text, e.g. `tabular(skill=1.0)`; a policy passes through. Raises as `policy`."""
+    if not isinstance(text, str):
+        return text
+    call = parse_call(text)
+    return _kind(call.name).build(call.args, call.named).build_for(task)
+
+
+def _kind(name: str) -> Any:
+    if name not in POLICIES:
+        raise KnobError(f"no policy is called {name!r}; {nearest(name, POLICIES)}")
+    room, _, kind = POLICIES[name].partition(":")
+    try:
+        return getattr(import_module(room), kind)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("torch", "safetensors"):
+            raise
+        raise missing_extra(f"policy {name!r}", str(error.name), "lm") from None
+
+
+__all__ = ["POLICIES", "Completions", "Plan", "Policy", "Texts", "policy", "policy_of"]

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from siwork.schema import Knobbed
+
 Texts = Sequence[str] | np.ndarray | pa.Array  # n texts; arrays hold str objects
 
 
@@ -45,6 +47,7 @@ class Policy(Protocol):
     """A distribution over responses that can be sampled, scored and moved."""
 
     name: str
+    make: Knobbed  # the knobs it was made with; their call text and the saved parameters make it again
 
     def register(self, problems: pd.DataFrame) -> None:
         """Learn which problems there are (a table of PROBLEMS), before round 0; a no-op where text is enough."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -52,28 +52,24 @@ class Table:
     task: Task
     n: int  # candidates asked of the task
     facts: tuple[Facts, ...] = ()
-    rows: Mapping[str, int] | None = None  # prompt → row
-
-    def row(self, prompt: str) -> int | None:
-        """Row of a hint-free prompt, None when it is unknown."""
-        return None if self.rows is None else self.rows.get(prompt)
+    rows: Mapping[str, int] = field(default_factory=dict)  # prompt → row
 
     def seen(self, prompts: Iterable[str]) -> Table:
         """A table that also knows `prompts`; itself when it does already."""
-        fresh = [prompt for prompt in dict.fromkeys(prompts) if self.row(prompt) is None]
+        fresh = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.rows]
         if not fresh:
             return self
         facts = tuple(facts_of(self.task, prompt, self.n) for prompt in fresh)
         numbered = zip(fresh, range(len(self.facts), len(self.facts) + len(fresh)), strict=True)
-        return replace(self, facts=self.facts + facts, rows={**(self.rows or {}), **dict(numbered)})
+        return replace(self, facts=self.facts + facts, rows={**self.rows, **dict(numbered)})
 
     def grown(self, texts: Mapping[str, Sequence[str]]) -> Table:
         """A table where the known prompts in `texts` have those further candidates."""
         facts = list(self.facts)
         for prompt, further in texts.items():
-            old = facts[(self.rows or {})[prompt]]
+            old = facts[self.rows[prompt]]
             union = tuple(dict.fromkeys((*old.texts, *further)))
-            facts[(self.rows or {})[prompt]] = _judged(self.task, prompt, union, old.listed)
+            facts[self.rows[prompt]] = _judged(self.task, prompt, union, old.listed)
         return replace(self, facts=tuple(facts))
 
     @cached_property
@@ -115,7 +111,7 @@ class Table:
         return pa.array(list(chain.from_iterable(padded)), pa.string())
 
     def _padded(self, name: str, kind: type) -> np.ndarray:
-        out = np.zeros(self.live.shape, kind)
+        out: np.ndarray = np.zeros(self.live.shape, kind)
         out[self.live] = np.concatenate([np.zeros(0, kind), *(getattr(facts, name) for facts in self.facts)])
         return out
 
@@ -141,7 +137,7 @@ class Table:
         if len(texts) != len(code):
             raise KnobError(f"prompts and responses must be equally many, got {len(code)} and {len(texts)}")
         bare = [unhinted(prompt) for prompt in different]
-        row = np.array([(self.rows or {})[prompt] for prompt in bare], int)
+        row = np.array([self.rows[prompt] for prompt in bare], int)
         word = pc.index_in(texts, value_set=self._words).fill_null(-1).to_numpy()
         index, columns = self._places
         place = np.where(word < 0, -1, index.get_indexer(row[code] * len(self._words) + word))
@@ -153,7 +149,7 @@ class Table:
 
     def _spelt_otherwise(self, prompt: str, text: str) -> int:
         answer = _answer(self.task, prompt, text)
-        answers = self.facts[(self.rows or {})[prompt]].answers
+        answers = self.facts[self.rows[prompt]].answers
         return answers.index(answer) if answer is not None and answer in answers else -1
 
 

@@ -45,7 +45,7 @@ def key_of(text: str) -> int:
 
 def total(values: np.ndarray) -> np.ndarray:
     """Sum of each row, added from left to right, so that empty places at the end never change a digit."""
-    return np.cumsum(values, axis=1)[:, -1]
+    return np.cumsum(values, axis=1)[:, -1] if values.size else np.zeros(len(values))
 
 
 def log_total(z: np.ndarray) -> np.ndarray:

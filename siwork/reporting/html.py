@@ -36,7 +36,9 @@ def element(name: str, *inside: object, **attributes: object) -> Html:
     '<td class="value">a &lt; b</td>'
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items() if value is not None
+        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"'
+        for key, value in attributes.items()
+        if value is not None
     )
     return Html(f"<{name}{written}>{join(*inside)}</{name}>")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -21,6 +21,7 @@ from siwork.store.atomic import (
     is_temporary,
     quoted,
     reason,
+    sweep,
     temporary,
     writing,
 )
@@ -38,12 +39,18 @@ from siwork.store.layout import (
 from siwork.store.lock import Lock
 from siwork.store.parquet import DAMAGE, read_table, to_arrow, write_table
 from siwork.store.run import Run
-from siwork.store.texts import plain, to_json
+from siwork.store.texts import to_json
 
-_TIMELY = ("version", "siwork", "created")  # may differ between two callings of one run
+_TIMELY = ("version", "siwork", "created")  # set anew in a fork
+_IDENTITY = ("name", "recipe", "task", "policy", "seed", "rounds", "problems")  # what makes two runs the same
 
 
-def lay_out(folder: Path, manifest: Mapping[str, Any], problems: pd.DataFrame) -> None:
+def lay_out(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    problems: pd.DataFrame,
+    write_base: Callable[[Path], None] | None,
+) -> None:
     """Make the folder of a run; nothing happens when it holds this run. Raises as `Writer.create`."""
     full, table = completed(folder, manifest), to_arrow(problems, "problems")
     with writing("a new run", folder, "choose a folder that can be written"):
@@ -51,15 +58,33 @@ def lay_out(folder: Path, manifest: Mapping[str, Any], problems: pd.DataFrame) -
         _refuse_strangers(folder)
     with Lock(folder), writing("a new run", folder, "remove the cause and try again"):
         if (folder / "run.json").exists():
-            return _refuse_another(folder, manifest, table)
-        draft = temporary(folder / "problems.parquet")
-        write_table(table, draft)
-        flush(draft)
-        os.replace(draft, inside(folder, "problems.parquet"))
-        # run.json makes the folder a run, so it is last
-        atomic_write(inside(folder, "run.json"), to_json(full))
-        flush(folder.parent)
-    return None
+            _refuse_another(folder, full, table)
+            return
+        sweep(folder)
+        try:
+            _fill_new(folder, full, table, write_base)
+        except BaseException:
+            sweep(folder)
+            raise
+
+
+def _fill_new(
+    folder: Path, manifest: dict[str, Any], problems: pa.Table, write_base: Callable[[Path], None] | None
+) -> None:
+    draft = temporary(folder / "problems.parquet")
+    write_table(problems, draft)
+    flush(draft)
+    os.replace(draft, inside(folder, "problems.parquet"))
+    discard(inside(folder, "base"))
+    if write_base is not None:
+        draft = temporary(folder / "base")
+        draft.mkdir()
+        write_base(draft)
+        flush_tree(draft)
+        os.rename(draft, folder / "base")
+    # run.json makes the folder a run, so it is last
+    atomic_write(inside(folder, "run.json"), to_json(manifest))
+    flush(folder.parent)
 
 
 def fork(source: str | Path, target: str | Path, at: int, changes: Mapping[str, Any] | None = None) -> Run:
@@ -109,11 +134,21 @@ def fork(source: str | Path, target: str | Path, at: int, changes: Mapping[str, 
     return Run(target)
 
 
+def log_file(folder: str | Path) -> BinaryIO:
+    """log.txt of a run, open for appending, for the words of a launched writer. Raises Foreign, RunError."""
+    folder = located(folder)
+    read_manifest(folder)
+    with writing("log.txt", folder):
+        return open(inside(folder, "log.txt"), "ab")
+
+
 def _fill(draft: Path, source: Path, at: int, manifest: dict[str, Any]) -> None:
     for name in os.listdir(draft):  # what a killed fork left
         if name != "lock":
             discard(draft / name)
     shutil.copyfile(inside(source, "problems.parquet"), draft / "problems.parquet")
+    if (source / "base").exists():
+        shutil.copytree(inside(source, "base"), draft / "base", symlinks=True)
     (draft / "rounds").mkdir()
     for r in range(at):
         place = inside(source, "rounds", round_name(r))
@@ -154,10 +189,10 @@ def _refuse_strangers(folder: Path) -> None:
 
 def _refuse_another(folder: Path, manifest: Mapping[str, Any], problems: pa.Table) -> None:
     there = read_manifest(folder)
-    for key, value in plain(manifest).items():
-        if key not in _TIMELY and there.get(key) != value:
+    for key in _IDENTITY:
+        if there.get(key) != manifest.get(key):
             raise RunError(
-                f"{folder} holds another run: {key} is {there.get(key)!r} there, {value!r} here; "
+                f"{folder} holds another run: {key} is {there.get(key)!r} there, {manifest.get(key)!r} here; "
                 f"name another folder, or copy it with the change: siwork fork {quoted(folder)}"
             )
     try:

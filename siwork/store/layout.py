@@ -15,7 +15,7 @@ from siwork.store.texts import now, plain, read_json
 
 VERSION = 1  # of the run folder; a newer one is refused
 KINDS = {"version": int, "name": str, "recipe": str, "task": str, "policy": str, "seed": int, "rounds": int}
-OWN = ("run.json", "problems.parquet", "heartbeat", "events.jsonl", "lock", "stop", "rounds")
+OWN = ("run.json", "problems.parquet", "base", "heartbeat", "events.jsonl", "log.txt", "lock", "stop", "rounds")
 _NAMED = 5  # most names a message lists
 
 
@@ -129,9 +129,9 @@ def completed(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def listed(names: Iterable[object]) -> str:
     """The first few names, and how many more there are."""
-    names = [str(n) for n in names]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return ", ".join(texts[:_NAMED]) + more
 
 
 def _no_run(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -36,10 +36,14 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def read_schema(path: Path, table: str) -> tuple[pa.Schema, int]:
-    """Columns and number of rows. Raises one of DAMAGE, also when a known column has another type than its schema."""
+    """Columns and number of rows. Raises one of DAMAGE, also when the columns are not those of the table."""
     with pq.ParquetFile(path) as file:
         schema, n = file.schema_arrow, file.metadata.num_rows
+    if len(set(schema.names)) < len(schema.names):
+        raise ValueError("two columns have one name")
     for column in TABLES[table]:
+        if column.name not in schema.names and not column.nullable:
+            raise ValueError(f"column {column.name!r} is missing")
         if column.name in schema.names and schema.field(column.name).type != column.type:
             raise ValueError(f"column {column.name!r} is {schema.field(column.name).type}, not {column.type}")
     return schema.remove_metadata(), n
@@ -57,7 +61,12 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with exactly these columns: those it lacks are null, those with a narrower type are widened."""
     kept = table.select([name for name in schema.names if name in table.column_names])
-    return pa.concat_tables([schema.empty_table(), kept], promote_options="permissive")
+    return joined(schema, [kept])
+
+
+def joined(schema: pa.Schema, tables: Iterable[pa.Table]) -> pa.Table:
+    """Tables of that schema as one; an empty one of it when there are none."""
+    return pa.concat_tables([schema.empty_table(), *tables], promote_options="permissive")
 
 
 def only(table: pa.Table, column: str, value: str) -> pa.Table:

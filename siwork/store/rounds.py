@@ -78,14 +78,21 @@ def unfinished(folder: Path, r: int) -> Unfinished:
     return Unfinished(f"round {r} of {folder} is not finished; {last}. Wait, or: siwork resume {quoted(folder)}")
 
 
-def state_folder(folder: Path, r: int) -> Path:
-    """Folder of the state saved with round r. Raises Unfinished, RunError when a link in it leads out of the run."""
-    if r < 0 or not is_done(folder, r):
-        raise unfinished(folder, r)
-    place = inside(folder, "rounds", round_name(r), "state")
+def own_tree(folder: Path, *parts: str) -> Path:
+    """A folder in the run. Raises RunError when it is missing, or a link in it leads out of the run."""
+    place = inside(folder, *parts)
+    if not place.is_dir():
+        raise RunError(f"{place} is missing; bring it back from a copy of the run, or begin a new one: siwork run")
     for path in place.rglob("*"):
         inside(folder, *path.relative_to(folder).parts)
     return place
+
+
+def state_folder(folder: Path, r: int) -> Path:
+    """Folder of the state saved with round r. Raises Unfinished, RunError as `own_tree`."""
+    if r < 0 or not is_done(folder, r):
+        raise unfinished(folder, r)
+    return own_tree(folder, "rounds", round_name(r), "state")
 
 
 def _read(folder: Path, r: int, load: Callable[[], T], may_vanish: bool = False) -> T | None:

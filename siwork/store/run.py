@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -17,9 +17,9 @@ from siwork.schema import ROUNDS, RunError, SchemaError, Unfinished, check
 from siwork.store.atomic import reason, writing
 from siwork.store.layout import count_done, inside, located, read_manifest
 from siwork.store.lock import holder
-from siwork.store.parquet import DAMAGE, read_schema, read_table, to_pandas
-from siwork.store.rounds import round_info, row_tables, state_folder
-from siwork.store.texts import read_json, read_lines
+from siwork.store.parquet import DAMAGE, joined, read_schema, read_table, to_pandas
+from siwork.store.rounds import own_tree, round_info, row_tables, state_folder
+from siwork.store.texts import read_json, read_lines, tail
 
 _RECENT = 5  # rounds whose times the estimate of the time left is made from
 
@@ -27,16 +27,16 @@ _RECENT = 5  # rounds whose times the estimate of the time left is made from
 class Status(NamedTuple):
     """How a run is doing."""
 
-    state: str  # running | stopped (closed on purpose, or never begun again) | finished | dead (writer vanished) | new
+    state: str  # running | stopped (closed on purpose) | finished | dead (writer vanished or failed) | new
     round: int  # the round being made, or the next one; `rounds` for the closing evaluation and after it
     rounds: int  # rounds wanted
     stage: str | None  # what is, or was, being done
-    share: float  # share of the round that is done, 0 … 1
+    share: float  # share of the stage that is done, 0 … 1
     pid: int | None  # the writer's process
     seconds_left: float | None  # estimate while running, None when unknown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Run:
     """A run folder, read-only. Works while a writer is at work, takes no lasting lock, remembers nothing.
 
@@ -83,6 +83,16 @@ class Run:
     def seed(self) -> int:
         """Seed of the run."""
         return self.manifest["seed"]
+
+    @property
+    def rounds_wanted(self) -> int:
+        """Number of updates the run is to have; the closing round, which evaluates only, has this number."""
+        return self.manifest["rounds"]
+
+    @property
+    def base_path(self) -> Path:
+        """Folder of the policy that round 0 begins with. Raises RunError when it is missing or a link leads out."""
+        return own_tree(self.folder, "base")
 
     @property
     def rounds_done(self) -> int:
@@ -133,9 +143,9 @@ class Run:
     ) -> pa.Table:
         """As `rows`, an Arrow table; raises the same."""
         schema, tables = row_tables([(self.folder, self.name)], rounds, columns, split)
-        return pa.concat_tables([schema.empty_table(), *tables])
+        return joined(schema, tables)
 
-    def info(self, r: int) -> dict[str, Any]:
+    def round_info(self, r: int) -> dict[str, Any]:
         """round.json of round r. Raises Unfinished, RunError when it is damaged."""
         return round_info(self.folder, r)
 
@@ -150,10 +160,10 @@ class Run:
             k: None for info in infos for k, v in info.items() if k not in names and not isinstance(v, dict | list)
         }
         try:
-            frame = pd.DataFrame({n: _column([info.get(n) for info in infos]) for n in [*names, *extra]})
+            frame = pd.DataFrame({n: _column(n, [info.get(n) for info in infos]) for n in [*names, *extra]})
             return check(frame.assign(run=self.name), table="rounds")
-        except (SchemaError, pa.ArrowException) as error:
-            raise RunError(f"a round.json of {self.folder} is not what it should be: {error}") from None
+        except SchemaError as error:
+            raise RunError(f"a round.json of {self.folder} is not what it should be: {error}; put it right") from None
 
     def problems(self) -> pd.DataFrame:
         """The table `problems`, all splits. Raises RunError when it is damaged."""
@@ -167,6 +177,11 @@ class Run:
     def events(self) -> list[dict[str, Any]]:
         """The lines of events.jsonl, an unfinished last one left out. Raises RunError for a broken one."""
         return read_lines(inside(self.folder, "events.jsonl"))
+
+    def last_words(self) -> str:
+        """The last line that a launched writer left in log.txt, empty when there is none."""
+        path = inside(self.folder, "log.txt")
+        return tail(path).rpartition("\n")[2] if path.exists() else ""
 
     def state_path(self, r: int) -> Path:
         """Folder of the state saved with round r. Raises Unfinished, RunError when a link in it leads out of the run."""
@@ -193,7 +208,7 @@ class Run:
             stage=str(beat["stage"]) if active and "stage" in beat else None,
             share=share,
             pid=who.pid if who else None,
-            seconds_left=_seconds_left(beat, infos, manifest["rounds"] + 1 - done, share) if who else None,
+            seconds_left=_seconds_left(beat, infos, manifest["rounds"] + 1 - done) if who else None,
         )
 
 
@@ -208,8 +223,11 @@ def _infos(folder: Path, rounds: range, tolerant: bool = False) -> Iterator[dict
                 raise
 
 
-def _column(values: list[Any]) -> pd.Series:
-    return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(values)))
+def _column(name: str, values: list[Any]) -> pd.Series:
+    try:
+        return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(values)))
+    except pa.ArrowException as error:
+        raise SchemaError(f"{name!r} has values of different kinds ({reason(error)})") from None
 
 
 def _heartbeat(folder: Path) -> dict[str, Any]:
@@ -223,9 +241,10 @@ def _heartbeat(folder: Path) -> dict[str, Any]:
 def _idle_state(beat: Mapping[str, Any], infos: Sequence[Mapping[str, Any]]) -> str:
     if infos and infos[-1].get("closing") is True:
         return "finished"
-    if not beat:
-        return "stopped" if infos else "new"
-    return "stopped" if beat.get("stage") == "closed" else "dead"
+    if beat and beat.get("stage") != "closed":
+        return "dead"
+    # a run that was only prepared is closed right after it was opened
+    return "stopped" if infos or beat.get("after", "opened") != "opened" else "new"
 
 
 def _share(beat: Mapping[str, Any]) -> float:
@@ -236,19 +255,18 @@ def _number(value: Any) -> float | None:
     return float(value) if type(value) in (int, float) and isfinite(value) else None
 
 
-def _seconds_left(
-    beat: Mapping[str, Any], infos: Sequence[Mapping[str, Any]], rounds_left: int, share: float
-) -> float | None:
-    """Rounds left, the closing one counted, at the recent pace; at the pace of round 0 while it is the only one."""
+def _seconds_left(beat: Mapping[str, Any], infos: Sequence[Mapping[str, Any]], rounds_left: int) -> float | None:
+    """Rounds left, the closing one counted, at the recent pace, less what the present one has had."""
     took = [_number(info.get("seconds")) for info in infos if info.get("closing") is not True]
     known = [seconds for seconds in took if seconds is not None]
-    pace = median(known) if known else _elapsed(beat) / share if share > 0 else None
-    return None if pace is None else pace * max(rounds_left - share, 0.0)
+    if not known or rounds_left < 1:
+        return None
+    return median(known) * (rounds_left - 1) + max(median(known) - _elapsed(beat), 0.0)
 
 
 def _elapsed(beat: Mapping[str, Any]) -> float:
-    """Seconds from the first heartbeat of the round to its last one, 0 when they cannot be read."""
+    """Seconds since the round's first heartbeat, 0 when that is unknown."""
     try:
-        return (datetime.fromisoformat(beat["time"]) - datetime.fromisoformat(beat["since"])).total_seconds()
+        return max((datetime.now(UTC) - datetime.fromisoformat(beat["since"])).total_seconds(), 0.0)
     except (KeyError, TypeError, ValueError):
         return 0.0

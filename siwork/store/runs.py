@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from siwork.schema import Foreign, RunError
 from siwork.store.layout import find_runs, located
-from siwork.store.parquet import to_pandas
+from siwork.store.parquet import joined, to_pandas
 from siwork.store.rounds import row_tables
 from siwork.store.run import Run
 
@@ -43,7 +43,7 @@ class Runs:
         if not runs:
             raise Foreign("no run is given; pass run folders, or the folder that holds them")
         named = sorted(((run.name, run.folder) for run in runs), key=lambda pair: pair[0])
-        for (name, folder), (other, place) in zip(named, named[1:], strict=False):
+        for (name, folder), (other, place) in pairwise(named):
             if name == other:
                 raise RunError(
                     f"two runs are called {name!r}: {folder} and {place}; leave one out, or change its name in run.json"
@@ -73,7 +73,7 @@ class Runs:
     ) -> pd.DataFrame:
         """As `Run.rows`, of all runs one after the other; raises the same."""
         schema, tables = row_tables(self._named(), rounds, columns, split)
-        return to_pandas(pa.concat_tables([schema.empty_table(), *tables]))
+        return to_pandas(joined(schema, tables))
 
     def iter_rows(
         self,

@@ -115,3 +115,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file; an unfinished last line is left out. Raises RunError naming the line."""
     lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
     return [parsed(line, path, number) for number, line in enumerate(lines[:-1], 1) if line.strip()]
+
+
+def tail(path: Path) -> str:
+    """The last 4 kB of a text file, stripped. Raises OSError."""
+    with open(path, "rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - 4096, 0))
+        return file.read().decode(errors="replace").strip()

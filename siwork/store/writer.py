@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from time import monotonic
@@ -57,14 +58,21 @@ class Writer:
             raise
 
     @classmethod
-    def create(cls, folder: str | Path, manifest: Mapping[str, Any], problems: pd.DataFrame) -> Writer:
+    def create(
+        cls,
+        folder: str | Path,
+        manifest: Mapping[str, Any],
+        problems: pd.DataFrame,
+        write_base: Callable[[Path], None] | None = None,
+    ) -> Writer:
         """Make a run, or resume the same one.
 
         Parameters
         ----------
         folder : made where it is missing
-        manifest : recipe, task, policy (texts), seed, rounds; name defaults to the folder's; extra keys are kept
+        manifest : recipe, task, policy, problems (texts), seed, rounds; name defaults to the folder's; others are kept
         problems : the table `problems`, all splits
+        write_base : called with an empty folder, writes the policy that round 0 begins with
 
         Raises
         ------
@@ -75,7 +83,7 @@ class Writer:
         Locked
             another writer is at work
         """
-        lay_out(located(folder), manifest, problems)
+        lay_out(located(folder), manifest, problems, write_base)
         return cls(folder)
 
     @property
@@ -120,7 +128,8 @@ class Writer:
                 flush(place.parent)
                 atomic_write(place / "DONE", token_hex(8).encode())
         except BaseException:
-            _undo(place)
+            with suppress(OSError):
+                _undo(place)
             discard(draft)
             raise
         self.log("saved", round=r, rows=len(table))
@@ -136,19 +145,27 @@ class Writer:
         self.log("dropped", round=r)
 
     def extend(self, rounds: int) -> None:
-        """Set how many rounds the run is to have. Raises RunError when more than that are finished."""
+        """Set how many updates the run is to have; a closing round that is no longer the end is dropped.
+
+        Raises RunError when more updates than that are done.
+        """
         self._check_open()
-        closed = self.rounds_done and round_info(self.folder, self.rounds_done - 1).get("closing") is True
-        if rounds < self.rounds_done - bool(closed):
+        done = self.rounds_done
+        closed = done > 0 and round_info(self.folder, done - 1).get("closing") is True
+        updates = done - closed
+        if rounds < updates:
             raise RunError(
-                f"rounds must be at least {self.rounds_done - bool(closed)}, which are finished, got {rounds}"
+                f"rounds must be at least {updates}, the updates that {self.folder} has, got {rounds}; "
+                f"for fewer: siwork fork {quoted(self.folder)} --at {max(rounds, 0)}"
             )
+        if closed and rounds != updates:
+            self.drop_round(done - 1)
         self.manifest = {**self.manifest, "rounds": int(rounds)}
         with writing("run.json", self.folder):
             atomic_write(inside(self.folder, "run.json"), to_json(self.manifest))
 
     def state_path(self, r: int) -> Path:
-        """Folder of the state saved with round r. Raises Unfinished, RunError when a link in it leads out of the run."""
+        """Folder of the state saved with round r. Raises Unfinished, RunError when it is missing or a link leads out."""
         return state_folder(self.folder, r)
 
     def beat(self, stage: str, round: int, share: float) -> None:
@@ -158,7 +175,7 @@ class Writer:
         ----------
         stage : what is being done
         round : the round it is done for
-        share : share of the round that is done, 0 … 1
+        share : share of the stage that is done, 0 … 1
 
         Raises RunError when the system refuses.
         """
@@ -187,12 +204,16 @@ class Writer:
             (self.folder / "stop").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the writing on purpose and let the next writer in; harmless when done twice. Raises RunError."""
+        """End the writing on purpose and let the next writer in; harmless when done twice. Raises RunError.
+
+        A wish to stop is thereby fulfilled and forgotten.
+        """
         if not self._lock.held:
             return
         try:
+            self.clear_stop()
             self.log("closed", round=self.rounds_done)
-            self._write_beat(stage="closed", round=self.rounds_done, share=0)
+            self._write_beat(stage="closed", round=self.rounds_done, share=0, after=self._pulse[0])
         finally:
             self._lock.release()
 
@@ -225,6 +246,7 @@ class Writer:
                 f"or go on from before it in a copy: siwork fork {quoted(self.folder)} --at {done}"
             )
         rounds.mkdir(exist_ok=True)
+        flush(self.folder)
         removed = sweep(self.folder) + sweep(rounds)
         for r in round_folders(self.folder):
             if r >= done:
@@ -233,6 +255,7 @@ class Writer:
             else:
                 sweep(rounds / round_name(r))
         cut_torn_line(inside(self.folder, "events.jsonl"))
+        _forget_old_wish(self.folder / "stop", self.folder / "heartbeat")
         return removed
 
     def _facts(self, r: int, table: pa.Table, info: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,12 +275,16 @@ def _own_rows(rows: pd.DataFrame, name: str, r: int) -> pa.Table:
     return table
 
 
+def _forget_old_wish(stop: Path, heartbeat: Path) -> None:
+    """A stop asked of a writer that was killed is not meant for this one; one asked since then is."""
+    if stop.exists() and heartbeat.exists() and stop.stat().st_mtime_ns < heartbeat.stat().st_mtime_ns:
+        stop.unlink(missing_ok=True)
+
+
 def _undo(place: Path) -> None:
-    """Take a round back: DONE goes first, for good, then the rest. Raises OSError."""
-    if not place.exists():
-        return
-    (place / "DONE").unlink(missing_ok=True)
-    flush(place)
-    gone = temporary(place)
-    os.rename(place, gone)
-    discard(gone)
+    """Take a round back in one instant, DONE and all. Raises OSError."""
+    if place.exists():
+        gone = temporary(place)
+        os.rename(place, gone)
+        flush(place.parent)
+        discard(gone)

@@ -41,13 +41,16 @@ class Add(Task):
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
+        """Digits and the two marks; every token is one character."""
         return (*"0123456789", "+", "=")
 
     @property
     def max_tokens(self) -> int:
-        return self.digits + _FURTHER + 2  # one digit more than the operands, and the end token
+        """Digits of the longest sum that `beyond` can ask for, and the end token."""
+        return self.digits + _FURTHER + 1 + 1
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
+        """Two random numbers of one random length."""
         low, high = (self.digits + 1, self.digits + _FURTHER) if beyond else (1, self.digits)
         length = int(rng.integers(low, high + 1))
         left, right = _operand(length, rng), _operand(length, rng)
@@ -55,14 +58,17 @@ class Add(Task):
         return Item(prompt, float(length), str(left + right), 1)
 
     def answer(self, prompt: str, response: str) -> str | None:
+        """The number as people write it; None for anything but digits without redundant zeros."""
         number = self._number(response)
         return None if number is None else str(number)
 
     def is_right(self, prompt: str, response: str) -> bool:
+        """Whether the response is the sum, digit for digit."""
         pair = self._pair(prompt)
         return pair is not None and response == self._written(sum(pair))
 
     def solutions(self, prompt: str) -> frozenset[str] | None:
+        """The one right answer; None when the prompt is not one of this task."""
         pair = self._pair(prompt)
         return None if pair is None else frozenset({str(sum(pair))})
 

@@ -6,6 +6,7 @@ response, so a task read back from its formula (`countdown(numbers=4)`) is the s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
 from zlib import crc32
@@ -14,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from siwork.schema import SPLITS, Knobbed, KnobError, arrow_schema, check, format_call, nearest
+from siwork.schema import SPLITS, Knobbed, KnobError, arrow_schema, format_call, nearest
 from siwork.schema.tables import PROBLEMS
+from siwork.tasks.memo import Memo
 
 _REFERENCE = 2000  # problems of the reference draw that turns hardness into difficulty
-_REMEMBERED = 1_000_000  # checked (prompt, response) pairs kept a task
 
 
 class Item(NamedTuple):
@@ -30,7 +31,7 @@ class Item(NamedTuple):
     n_solutions: int | None  # number of different right answers, None when not enumerable
 
 
-class Task(Knobbed):
+class Task(Knobbed, ABC):
     """Base of all tasks. A subclass gives `draw`, `answer`, `is_right`, `write`, `candidates` and a vocabulary.
 
     Prompts and responses are made of `vocabulary` tokens only (plus `#` and `>` around a hint).
@@ -42,38 +43,38 @@ class Task(Knobbed):
 
     # ── given by each task ─────────────────────────────────────────────────────────────────────────────
     @property
+    @abstractmethod
     def vocabulary(self) -> tuple[str, ...]:
         """Token strings; a text is read as the longest tokens first. The same for all knobs of the task."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def max_tokens(self) -> int:
         """Longest response, in tokens, the end token counted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
         """One problem; `beyond` draws from the harder distribution that is never trained on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, prompt: str, response: str) -> str | None:
         """Canonical answer in a response, None when it cannot be read. Never raises, whatever the text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_right(self, prompt: str, response: str) -> bool:
         """Exact check of a response. Never raises, whatever the text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, prompt: str, rng: np.random.Generator) -> str:
         """A right response, written the way the base model is taught to (the real data of this task)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def candidates(self, prompt: str, rng: np.random.Generator, n: int = 24) -> list[str]:
         """About `n` different responses a weak policy might give: right ones (all, up to n/2) and wrong ones."""
-        raise NotImplementedError
 
     def hint_text(self, prompt: str, kind: str) -> str:
-        """Text of a hint of that kind (one of `hints`)."""
-        raise NotImplementedError
+        """Text of a hint of that kind, one of `hints`. Raises KnobError when the task has none of that kind."""
+        raise KnobError(f"task {self.name!r} has no hint {kind!r}; {nearest(kind, self.hints or ('none',))}")
 
     def solutions(self, prompt: str) -> frozenset[str] | None:
         """All right answers in canonical form, None when they cannot be enumerated."""
@@ -125,11 +126,11 @@ class Task(Knobbed):
 
     def answers(self, rows: pd.DataFrame) -> pd.Series:
         """Canonical answers of a row table (columns prompt, response), Arrow strings, null when unreadable."""
-        return _by_text(self, "answer", rows, pa.string())
+        return _remembered(self, "answer")(rows)
 
     def check(self, rows: pd.DataFrame) -> pd.Series:
         """Truth of a row table (columns prompt, response), Arrow bool."""
-        return _by_text(self, "is_right", rows, pa.bool_())
+        return _remembered(self, "is_right")(rows)
 
     def _distinct(self, split: str, n: int, seed: int) -> list[Item]:
         rng = np.random.default_rng([seed, SPLITS.index(split)])
@@ -163,29 +164,6 @@ def _reference_hardness(task: Task) -> np.ndarray:
     return np.sort(list({item.prompt: item.hardness for item in items}.values()))
 
 
-@lru_cache(maxsize=32)
-def _known(task: Task, what: str) -> dict[tuple[str, str], object]:
-    return {}
-
-
-def _by_text(task: Task, what: str, rows: pd.DataFrame, kind: pa.DataType) -> pd.Series:
-    """Apply a method to each different (prompt, response) once; the results are remembered for later rounds."""
-    check(rows, needs=["prompt", "response"])
-    prompt, prompts = pd.factorize(rows["prompt"])
-    response, responses = pd.factorize(rows["response"])
-    place, pairs = pd.factorize(prompt.astype(np.int64) * len(responses) + response)
-    texts = zip(
-        prompts.take(pairs // max(len(responses), 1)).tolist(),
-        responses.take(pairs % max(len(responses), 1)).tolist(),
-        strict=True,
-    )
-    known, function = _known(task, what), getattr(task, what)
-    if len(known) > _REMEMBERED:
-        known.clear()
-    results = []
-    for text in texts:
-        if text not in known:
-            known[text] = function(*text)
-        results.append(known[text])
-    column = pa.array(results, kind).take(pa.array(place, pa.int64()))
-    return pd.Series(pd.arrays.ArrowExtensionArray(column), index=rows.index)
+@lru_cache(maxsize=64)
+def _remembered(task: Task, what: str) -> Memo:
+    return Memo(getattr(task, what), pa.string() if what == "answer" else pa.bool_())

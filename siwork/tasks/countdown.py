@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from math import gcd, log
+from math import exp, fsum, gcd, log
 from typing import ClassVar, TypeAlias, cast
 
 import numpy as np
@@ -35,7 +35,8 @@ class Countdown(Task):
     problem has a solution. `beyond` draws one number more than `numbers`; six numbers stay six, with targets in
     limit + 1 … 2 · limit. Solutions are counted up to commutativity and associativity (see `arithmetic.canonical`).
 
-    hardness = ln(inequivalent expressions / solutions) + numbers + fewest brackets and divisions of any solution.
+    hardness = ln(inequivalent expressions over that many numbers) - ln(Σ over solutions of e^-marks) + different
+    numbers; marks = 2 brackets + 2 divisions + subtractions + different operators, counted in the solution.
 
     >>> sorted(Countdown().solutions("3 5 7=22:"))
     ['5*3+7']
@@ -64,20 +65,27 @@ class Countdown(Task):
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
         """One problem that has a solution."""
-        n = int(rng.integers(min(self.fewest, self.numbers), self.numbers + 1))
-        low, high = 1, self.limit
+        n = rng.integers(min(self.fewest, self.numbers), self.numbers + 1)
+        shift = 0
         if beyond:
-            n = min(self.numbers + 1, _MOST)
-            low, high = (1, self.limit) if n > self.numbers else (self.limit + 1, 2 * self.limit)
+            n, shift = min(self.numbers + 1, _MOST), self.limit if self.numbers == _MOST else 0
         reached = None
-        while reached is None or reached.denominator != 1 or not low <= reached <= high:
+        while reached is None or reached.denominator != 1 or not shift < reached <= shift + self.limit:
             numbers = rng.integers(1, self.largest + 1, n).tolist()
             reached = value(_random_expression(numbers, _OPERATORS[self.operators], rng))
         prompt = f"{' '.join(map(str, numbers))}={reached}:"
         solutions = self._solved(prompt)
-        simplest = _simplest(solutions)
-        odds = log(_EXPRESSIONS[self.operators][n] / len(solutions))
-        return Item(prompt, odds + n + _marks(simplest), simplest, len(solutions))
+        return Item(prompt, self.hardness(prompt), _simplest(solutions), len(solutions))
+
+    def hardness(self, prompt: str) -> float:
+        """Raw hardness of a problem, nats (formula above). Raises KnobError when the prompt has no solution.
+
+        >>> round(Countdown().hardness("3 5 7=22:") - (log(68) + 2 + 3), 9)  # 5*3+7: two operators; three numbers
+        0.0
+        """
+        numbers, _ = _understood(prompt)
+        ease = fsum(exp(-_marks(solution)) for solution in self._solved(prompt))  # fsum: a set has no fixed order
+        return log(_EXPRESSIONS[self.operators][len(numbers)] / ease) + len(set(numbers))
 
     def answer(self, prompt: str, response: str) -> str | None:
         """Canonical form of an expression over exactly the prompt's numbers, right or wrong; None for other text.
@@ -128,7 +136,7 @@ class Countdown(Task):
 
     def _misses(self, prompt: str, rng: np.random.Generator, n: int) -> list[str]:
         """Up to `n` different wrong answers, a weighted draw without replacement from a pool of random expressions."""
-        numbers, target = _read(prompt) or ((), 0)
+        numbers, target = _understood(prompt)
         misses: dict[str, float] = {}
         for _ in range(8 * n):
             node = _random_expression(list(numbers), _OPERATORS[self.operators], rng)
@@ -151,10 +159,9 @@ class Countdown(Task):
         return simplest if kind == "answer" else canonical(_innermost(_tree(simplest)))
 
     def _solved(self, prompt: str) -> frozenset[str]:
-        solutions = self.solutions(prompt)
+        solutions = _solutions(*_understood(prompt), self.operators == "all")
         if not solutions:
-            fault = "has no solution" if solutions is not None else "is no countdown problem"
-            raise KnobError(f"prompt {prompt!r} {fault}; one that has: '3 5 7=22:'")
+            raise KnobError(f"prompt {prompt!r} has no solution under {self}; `problems` draws prompts that have one")
         return solutions
 
 
@@ -163,6 +170,13 @@ def _read(prompt: str) -> tuple[Numbers, int] | None:
     """The sorted numbers and the target of a prompt, None for other text."""
     match = _PROMPT.fullmatch(prompt)
     return (tuple(sorted(map(int, match[1].split()))), int(match[2])) if match else None
+
+
+def _understood(prompt: str) -> tuple[Numbers, int]:
+    problem = _read(prompt)
+    if problem is None:
+        raise KnobError(f"a countdown prompt is 2 to 6 numbers and a target such as '3 5 7=22:', got {prompt!r}")
+    return problem
 
 
 def _tree(text: str) -> Node:
@@ -175,11 +189,12 @@ def _innermost(node: Node) -> Node:
 
 
 def _marks(text: str) -> int:
-    return text.count("(") + text.count("/")
+    """How hard a solution is to find: brackets and divisions count 2, subtractions and each different operator 1."""
+    return 2 * text.count("(") + 2 * text.count("/") + text.count("-") + sum(sign in text for sign in "+-*/")
 
 
 def _simplest(solutions: frozenset[str]) -> str:
-    """The solution with the fewest brackets and divisions, then the shortest, then the first."""
+    """The solution with the fewest marks, then the shortest, then the first."""
     return min(solutions, key=lambda text: (_marks(text), len(text), text))
 
 

@@ -46,13 +46,16 @@ class Facts(Task):
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
+        """Small letters of keys, capitals of values and the colon; every token is one character."""
         return (*ascii_lowercase, *ascii_uppercase, ":")
 
     @property
     def max_tokens(self) -> int:
+        """Two letters and the end token."""
         return 3
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
+        """A key by its frequency, or, beyond, one that is never taught."""
         book, rank = _book(self.seed), draw_rank(self.keys, self.exponent, rng)
         if beyond:
             rank = self.keys + int(rng.integers(self.keys)) + 1
@@ -64,13 +67,16 @@ class Facts(Task):
         return rank if rank <= 2 * self.keys else None
 
     def answer(self, prompt: str, response: str) -> str | None:
+        """Two capitals, or None."""
         return response if _VALUE.fullmatch(response) else None
 
     def is_right(self, prompt: str, response: str) -> bool:
+        """Whether the response is the key's value."""
         rank = self.rank(prompt)
         return rank is not None and response == _book(self.seed).values[rank - 1]
 
     def solutions(self, prompt: str) -> frozenset[str] | None:
+        """The key's value; None when the prompt is no key of this task."""
         rank = self.rank(prompt)
         return None if rank is None else frozenset({_book(self.seed).values[rank - 1]})
 

@@ -83,22 +83,27 @@ class Grammar(Task):
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
+        """All 200 words and the two marks, whatever `words` is; a capital begins a token, so none runs into the next."""
         return (*(word for part, (_, most) in _SPELLING.items() for word in _spelled(part, most)), *_MARKS)
 
     @property
     def max_tokens(self) -> int:
-        return sum(map(_longest, self._text)) - 2 + 1  # two words are prompt; the end token
+        """The longest text but for the two words of its prompt, and the end token."""
+        return sum(map(_longest, self._text)) - 2 + 1
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
+        """The first two words of a random text, or, beyond, three rare words."""
         prompt = self._rare_beginning(rng) if beyond else _expand(self._text, rng, self._frequent)[:2]
         surprise = -_read(self.words, self.exponent, self._text, prompt)[0]
         return Item("".join(prompt), surprise, None, None)
 
     def answer(self, prompt: str, response: str) -> str | None:
+        """The response without white space; None when something in it is not a token."""
         words = _split(response)
         return None if words is None or not set(words) <= _lexicon(200, 1.0).keys() else "".join(words)
 
     def is_right(self, prompt: str, response: str) -> bool:
+        """Whether prompt and response together are a text of the language."""
         return self.log_probability(prompt + response) > -math.inf
 
     def log_probability(self, text: str) -> float:

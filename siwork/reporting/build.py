@@ -1,0 +1,117 @@
+"""`report`: runs → one self-contained HTML page that needs no network, no kernel and no siwork to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from siwork.reporting import sections
+from siwork.reporting.compare import Comparison, compare
+from siwork.reporting.html import Html, element, join, script_json, text
+from siwork.reporting.repeat import repeat
+from siwork.reporting.samples import samples
+from siwork.schema import RunError
+from siwork.store import Run, atomic_write
+
+# nothing may be loaded, nothing may be sent; images are those that plotly draws itself
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_PARTS = {
+    "findings": "What happened",
+    "recipes": "Recipes",
+    "figures": "Figures",
+    "numbers": "Numbers",
+    "samples": "Completions",
+    "repeat": "Make it again",
+}
+
+
+def report(runs: Iterable[Run] | Comparison, path: str | Path, *, title: str | None = None) -> Path:
+    """Write one HTML page on one or more runs: findings in words, figures, numbers, completions, how to repeat it.
+
+    The page is a single file: it loads nothing and sends nothing, and it follows the reader's light or dark setting.
+
+    Parameters
+    ----------
+    runs : runs with at least one finished round, or what `compare` made of them; siblings that differ in the seed
+        only are pooled
+    path : the file, replaced when it exists; its folder is made where it is missing
+    title : heading of the page; None names the recipes and the task
+
+    Returns
+    -------
+    Path of the file.
+
+    Raises
+    ------
+    Foreign without runs; Unfinished when no run has a finished round; RunError when a run cannot be read, two runs
+    have one name, or the file cannot be written.
+    """
+    comparison = runs if isinstance(runs, Comparison) else compare(runs)
+    page = _page(comparison, title or _title(comparison))
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, page.encode())
+    except OSError as error:
+        raise RunError(
+            f"could not write {path}: {error.strerror}; name a file in a folder that can be written"
+        ) from error
+    return path
+
+
+def _title(comparison: Comparison) -> str:
+    names = [group.name for group in comparison.groups]
+    tasks = dict.fromkeys(group.task for group in comparison.groups)
+    return f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''} on {', '.join(tasks)}"
+
+
+def _page(comparison: Comparison, title: str) -> str:
+    drawn = list(sections.drawings(comparison))
+    body = [
+        _header(comparison, title),
+        element(
+            "main",
+            sections.findings(comparison),
+            sections.recipes(comparison),
+            sections.figures(comparison, drawn),
+            sections.numbers(comparison),
+            samples(comparison),
+            repeat(comparison),
+        ),
+        element("script", script_json([one.data for one in drawn]), type="application/json", id="figure-data"),
+        element("script", Html(get_plotlyjs())),
+        element("script", _file("page.js")),
+    ]
+    return f'<!DOCTYPE html>\n<html lang="en">\n{_head(title)}\n{element("body", join(*body, between=Html(chr(10))))}\n</html>\n'
+
+
+def _head(title: str) -> Html:
+    return join(
+        Html('<head><meta charset="utf-8">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{text(_POLICY)}">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html('<meta name="color-scheme" content="light dark">'),
+        element("title", title),
+        element("style", _file("page.css")),
+        Html("</head>"),
+    )
+
+
+def _header(comparison: Comparison, title: str) -> Html:
+    runs = [run for group in comparison.groups for run in group.runs]
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    missing = f" Left out, no round finished: {', '.join(comparison.empty)}." if comparison.empty else ""
+    links = [element("li", element("a", words, href=f"#{name}")) for name, words in _PARTS.items()]
+    return element(
+        "header",
+        element("h1", title),
+        element("p", f"{len(runs)} runs, {len(comparison.groups)} recipes. Written {when}.{missing}", class_="soft"),
+        element("nav", element("ul", *links), aria_label="parts of this page"),
+    )
+
+
+def _file(name: str) -> Html:
+    return Html(Path(__file__).with_name(name).read_text(encoding="utf-8"))

@@ -1,0 +1,99 @@
+"""How to make the runs again: seeds, versions, commands."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from importlib.metadata import PackageNotFoundError, version
+
+from siwork.reporting.compare import Comparison, Group
+from siwork.reporting.html import Html, element
+from siwork.reporting.sections import grid, section
+from siwork.schema import RecipeError, parse_call
+from siwork.store import Run
+
+
+def repeat(comparison: Comparison) -> Html:
+    """Runs with their seeds, the versions they were made with, the commands that make them again."""
+    head = ["run", "recipe", "seed", "rounds done", "seconds", "made with", "made"]
+    runs = [_run_row(group, run) for group in comparison.groups for run in group.runs]
+    lines = [line for group in comparison.groups for line in commands(group)]
+    here = {"siwork": _version("siwork"), "Python": platform.python_version(), "plotly": _version("plotly")}
+    words = "This page was written with " + ", ".join(f"{name} {number}" for name, number in here.items()) + "."
+    return section(
+        "repeat",
+        "Make it again",
+        element("pre", "\n".join(lines), class_="command"),
+        grid(head, runs, "Runs, seeds and versions"),
+        element("p", words, class_="soft"),
+    )
+
+
+def _run_row(group: Group, run: Run) -> list[object]:
+    manifest = run.manifest
+    versions = manifest.get("made_with")
+    made = (
+        ", ".join(f"{k} {v}" for k, v in versions.items())
+        if isinstance(versions, dict)
+        else f"siwork {manifest['siwork']}"
+    )
+    seconds = run.rounds()["seconds"].sum()
+    done = f"{run.rounds_done} of {manifest['rounds'] + 1}"  # the last one only measures
+    return [
+        run.name,
+        group.name,
+        run.seed,
+        done,
+        f"{seconds:,.0f}",
+        made,
+        manifest.get("created", "unknown: not recorded"),
+    ]
+
+
+def commands(group: Group) -> list[str]:
+    """`siwork run` lines that make the runs of a group again, one for each unbroken row of seeds.
+
+    A forked run shares its first rounds with its source, which one line cannot repeat; it is named in a comment.
+    """
+    lines = []
+    for seeds in _stretches(sorted({run.seed for run in group.runs if "forked_from" not in run.manifest})):
+        words = ["siwork", "run", group.recipe, "--task", group.runs[0].task, "--policy", group.policy]
+        words += ["--rounds", str(max(run.manifest["rounds"] for run in group.runs))]
+        words += ["--seeds", str(len(seeds)), *(["--seed", str(seeds[0])] if seeds[0] else []), *_sizes(group.runs[0])]
+        lines.append(shlex.join(words))
+    for run in group.runs:
+        if source := run.manifest.get("forked_from"):
+            lines.append(f"# {run.name} was forked from {source['folder']} at round {source['at']}")
+    return lines
+
+
+def _stretches(seeds: list[int]) -> list[list[int]]:
+    """Sorted seeds in unbroken rows.
+
+    >>> _stretches([0, 1, 2, 5])
+    [[0, 1, 2], [5]]
+    """
+    rows: list[list[int]] = []
+    for seed in seeds:
+        if rows and seed == rows[-1][-1] + 1:
+            rows[-1].append(seed)
+        else:
+            rows.append([seed])
+    return rows
+
+
+def _sizes(run: Run) -> list[str]:
+    """Flags for the numbers of problems and samples, where they differ from the usual ones."""
+    try:
+        named = parse_call(str(run.manifest.get("problems", ""))).named
+    except RecipeError:
+        return []
+    flags = {"train": "--problems", "heldout": "--heldout", "beyond": "--beyond", "samples": "--samples"}
+    return [word for key, flag in flags.items() if key in named for word in (flag, str(named[key]))]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown: not installed as a package"

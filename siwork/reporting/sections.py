@@ -1,0 +1,216 @@
+"""The sections of the page that show numbers: findings, recipes, figures, tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from siwork.figures import fig_curves
+from siwork.figures.curves import DEFAULT, WORDS
+from siwork.figures.panels import BAND_WORDS
+from siwork.figures.table import Series, pick, series_of, tidy
+from siwork.figures.theme import SYMBOLS, interval, number
+from siwork.reporting.compare import Comparison
+from siwork.reporting.html import Html, element, join
+from siwork.reporting.words import accounts, told, told_name
+from siwork.schema import SPLITS
+
+_MARKS = dict(zip(SYMBOLS, "●■◆▲▼✕", strict=True))
+_ALSO = ("token_entropy", "mean_tokens")  # drawn after the seven when they are known
+_HELP = {
+    "pass@1": "Share of right samples, averaged over problems. Higher is better.",
+    "pass@k": "Chance that at least one of k tries is right. Lines that cross mean fewer problems within reach.",
+    "distinct_correct": "Different right answers to one problem among equally many tries. Falls when the model repeats itself.",
+    "solution_coverage": "Of all the right answers that exist, the share that the tries find.",
+    "answer_entropy": "How evenly the answers to one problem are spread; 0 when they are all the same.",
+    "mean_score": "On what the loop uses. A score that rises while truth falls is a judge being fooled.",
+    "accepted_share": "What the training set holds of each fifth of difficulty, against what the problems hold.",
+    "token_entropy": "How open the next token is. Near 0 the model has stopped exploring.",
+    "mean_tokens": "Mean length of a response, the end token counted.",
+}
+_SPLITS = {"train": "train", "heldout": "held-out", "beyond": "beyond (harder than trained on)"}
+
+
+class Drawing(NamedTuple):
+    """A figure of the page: its place in the text and its data for the script."""
+
+    markup: Html
+    data: dict[str, Any]
+
+
+def section(name: str, title: str, *inside: object) -> Html:
+    """A section that the navigation can point at."""
+    return element("section", element("h2", title, id=name), *inside, aria_labelledby=name)
+
+
+def findings(comparison: Comparison) -> Html:
+    """The findings in words."""
+    parts = []
+    for account in accounts(comparison):
+        items = [element("li", s.words, class_=None if s.sure else "unsure") for s in account.sentences]
+        parts += [element("h3", account.group.name), element("p", account.head, class_="soft"), element("ul", *items)]
+    note = (
+        "A change is claimed only when at least two seeds were run and the interval of the difference over seeds leaves "
+        "out 0. Everything else is shown with its numbers and left open."
+    )
+    return section("findings", "What happened", *parts, element("p", note, class_="soft"))
+
+
+def recipes(comparison: Comparison) -> Html:
+    """The recipes side by side: formula, and first value → last value of what matters first."""
+    changes = comparison.changes
+    metrics = [row["metric"] for row in told(changes)][:4]
+    head = ["recipe", "formula", "seeds", *map(told_name, metrics)]
+    rows = []
+    for group in comparison.groups:
+        mine = {row["metric"]: row for row in told(changes[changes["run"] == group.name])}
+        cells = [_moved(mine[name]) if name in mine else "unknown: not measured" for name in metrics]
+        name = join(mark(comparison, group.name), group.name)
+        rows.append([name, element("code", group.recipe), len(group.runs), *cells])
+    setting = sorted({f"{group.task}, policy {group.policy}" for group in comparison.groups})
+    told_setting = element("p", f"Task {'; '.join(setting)}. Values are first round → last round on held-out problems.")
+    return section("recipes", "Recipes compared", told_setting, grid(head, rows, "Recipes and what they changed"))
+
+
+def _moved(row: dict[str, Any]) -> Html:
+    if pd.isna(row["value"]):
+        return element("span", f"unknown: {row['method']}", class_="unsure")
+    ends = (row["first_value"], row["last_value"])
+    change = interval(row["value"], row["low"], row["high"], sign=True)
+    return join(
+        f"{number(ends[0], *ends)} → {number(ends[1], *ends)}", element("br"), element("span", change, class_="soft")
+    )
+
+
+def mark(comparison: Comparison, name: str) -> Html:
+    """Colour and symbol of a group, as in the figures."""
+    series = {one.name: one for one in series_of(tidy(comparison.table))}[name]
+    return element("span", _MARKS[series.symbol] + " ", style=f"color:{series.colour}", aria_hidden="true")
+
+
+def drawings(comparison: Comparison) -> Iterator[Drawing]:
+    """One figure a metric, with a sentence for who cannot see it."""
+    table = tidy(comparison.table)
+    known = set(table.loc[table["value"].notna(), "metric"])
+    for name in [*DEFAULT, *(name for name in _ALSO if name in known)]:
+        figure = fig_curves(comparison.table, metrics=[name])
+        lift = 52 if name in ("pass@k", "mean_score", "accepted_share") else 36  # px, one or two lines of title
+        top = figure.layout.margin.t
+        figure.update_layout(showlegend=False, margin_t=lift, height=figure.layout.height - top + lift)
+        yield _drawing(name, figure, described(table, name))
+
+
+def _drawing(name: str, figure: Any, sentence: str) -> Drawing:
+    columns = sum(1 for axis in figure.select_xaxes() if axis.domain and axis.domain[0] >= 0)
+    across = min(3, columns)
+    look = f"height:{figure.layout.height}px" + (f";min-width:{across * 18}rem" if across > 1 else "")
+    plot = element("div", class_="plot", role="img", tabindex="0", style=look, aria_label=sentence)
+    caption = element("figcaption", _HELP.get(name, ""))
+    box = element("div", plot, class_="scroll") if across > 1 else plot
+    return Drawing(element("figure", box, caption, class_="wide" if across > 1 else None), json.loads(figure.to_json()))
+
+
+def described(table: pd.DataFrame, name: str) -> str:
+    """A figure as a sentence: first and last value of each group."""
+    title = WORDS[name][0]
+    split = "train" if name in ("mean_score", "accepted_share") else "heldout"
+    if name == "pass@k":
+        name = max(
+            (m for m in set(table["metric"]) if m.startswith("pass@")), key=lambda m: int(m[5:]), default="pass@1"
+        )
+        title += f", here at k = {name[5:]}"
+    if name == "accepted_share":
+        title += ", here the hardest fifth"
+    return f"{title}. " + "; ".join(_ends(table, one, name, split) for one in series_of(table)) + "."
+
+
+def _ends(table: pd.DataFrame, series: Series, name: str, split: str) -> str:
+    rows = pick(table, series, name, split, banded=name == "accepted_share")
+    rows = rows[rows["value"].notna() & (rows["band"].isna() | (rows["band"] == 0))]
+    if rows.empty:
+        return f"{series.name}: unknown"
+    ends = [f"{number(row['value'])} in round {row['round']:g}" for _, row in rows.iloc[[0, -1]].iterrows()]
+    return f"{series.name}: {', '.join(ends)}"
+
+
+def figures(comparison: Comparison, drawn: list[Drawing]) -> Html:
+    """All figures under one key."""
+    series = series_of(tidy(comparison.table))
+    key = [element("li", mark(comparison, one.name), f"{one.name}: {one.note}") for one in series]
+    without = element("noscript", element("p", "The figures need JavaScript; their numbers are in the tables below."))
+    grid_of = element("div", *(one.markup for one in drawn), class_="figures")
+    return section("figures", "Figures", without, element("ul", *key, class_="key"), grid_of)
+
+
+def numbers(comparison: Comparison) -> Html:
+    """Every number of the metric table with interval, n and method, a collapsible table a metric."""
+    table = tidy(comparison.table)
+    series = series_of(table)
+    parts = []
+    for split in [s for s in SPLITS if s in set(table["split"])]:
+        parts.append(element("h3", f"{_SPLITS[split]} problems".capitalize()))
+        mine = table[table["split"] == split]
+        parts += [_metric_table(table, series, name, split) for name in dict.fromkeys(mine["metric"])]
+    return section("numbers", "Numbers", *parts)
+
+
+def _metric_table(table: pd.DataFrame, series: list[Series], name: str, split: str) -> Html:
+    picked = {
+        one.name: pd.concat([pick(table, one, name, split, banded=banded) for banded in (False, True)])
+        for one in series
+    }
+    every = pd.concat(picked.values())
+    banded = bool(every["band"].notna().any())
+    spots = every[["round", "band"]].drop_duplicates().sort_values(["round", "band"]).to_numpy()
+    cells = {one.name: _cells(picked[one.name], one) for one in series}
+    rows = [
+        [
+            f"{r:g}",
+            *([BAND_WORDS[int(b)]] if banded else []),
+            *(cells[one.name].get((r, _key(b)), "–") for one in series),
+        ]
+        for r, b in spots
+    ]
+    title = WORDS[name][0] if name in WORDS else name
+    unit = next((u for u in every["unit"] if u), "")
+    caption = f"{title}: {name}{f', {unit}' if unit else ''}, {_SPLITS[split]}; value [interval], n"
+    head = ["round", *(["band"] if banded else []), *(one.name for one in series)]
+    methods = [f"{one.name}: {m}" for one in series for m in dict.fromkeys(picked[one.name]["method"])][:6]
+    notes = [element("p", text, class_="soft") for text in dict.fromkeys(methods)]
+    return element("details", element("summary", f"{title} ({name})"), grid(head, rows, caption), *notes)
+
+
+def _key(band: float) -> int | None:
+    return None if pd.isna(band) else int(band)
+
+
+def _cells(rows: pd.DataFrame, series: Series) -> dict[tuple[float, int | None], Html]:
+    many = "seeds" if series.pooled else "problems"
+    found = {}
+    for row in rows.to_dict("records"):
+        if pd.isna(row["value"]):
+            shown = element("span", f"unknown: {row['method']}", class_="unsure")
+        elif row["ranged"]:
+            ends = (row["low"], row["high"])
+            shown = join(f"{number(row['value'], *ends)}, range {number(ends[0], *ends)} … {number(ends[1], *ends)}")
+        else:
+            shown = join(interval(row["value"], row["low"], row["high"]))
+        found[row["round"], _key(row["band"])] = join(
+            shown, " ", element("span", f"n {row['n']:,.0f} {many}", class_="soft")
+        )
+    return found
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> Html:
+    """A table of numbers that scrolls by itself when it is wide, also by keyboard."""
+    top = element("tr", *(element("th", name, scope="col") for name in head))
+    body = [
+        element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])) for row in rows
+    ]
+    table = element(
+        "table", element("caption", caption), element("thead", top), element("tbody", *body), class_="numbers"
+    )
+    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)

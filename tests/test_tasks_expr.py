@@ -1,0 +1,204 @@
+"""Expressions with steps: exact values, executed steps, unambiguous tokens."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tasks_contract import TaskContract, rng, tokens
+
+from siwork.schema import KnobError
+from siwork.tasks.expr import Expr
+
+
+class TestExprContract(TaskContract):
+    task = Expr()
+    others = (Expr(depth=1), Expr(depth=6))
+
+
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
+
+
+def walk(node: ast.expr) -> tuple[int, int, list[int]]:
+    """Value, depth and all intermediate values of a parsed expression: Python's own reading."""
+    if isinstance(node, ast.Constant):
+        assert isinstance(node.value, int)
+        assert 1 <= node.value <= 9
+        return node.value, 0, []
+    assert isinstance(node, ast.BinOp)
+    left, right = walk(node.left), walk(node.right)
+    value = OPERATORS[type(node.op)](left[0], right[0])
+    return value, max(left[1], right[1]) + 1, [*left[2], *right[2], value]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.booleans())
+def test_drawn_expressions_keep_their_promises(seed: int, depth: int, beyond: bool) -> None:
+    task = Expr(depth=depth)
+    prompt, hardness, answer, _ = task.draw(rng(seed), beyond=beyond)
+    value, deep, values = walk(ast.parse(prompt[:-1], mode="eval").body)
+    assert answer == str(value)
+    assert all(-99 <= v <= 99 for v in values)
+    low, high = (depth + 1, min(depth + 2, 8)) if beyond else (1, depth)
+    assert low <= deep <= high
+    assert deep <= len(values) <= deep + 2
+    assert deep <= hardness < deep + 1
+    response = task.write(prompt, rng(seed))
+    assert task.steps_right(prompt, response)
+    assert len(tokens(task, response)) + 1 <= task.max_tokens
+
+
+def test_example_by_hand() -> None:
+    task, prompt = Expr(), "((3+4)*2)-5="
+    assert task.write(prompt, rng()) == "3+4=7;7*2=14;14-5=9"
+    assert task.solutions(prompt) == {"9"}
+    assert task.hinted(prompt, "answer") == "((3+4)*2)-5=#9>"
+    assert task.hint_text(prompt, "step") == "3+4=7"
+
+
+def test_hardness_by_hand() -> None:
+    # ((3+4)*2)-5: depth 3, no extra operation, 1 multiplication, 1 value of two digits
+    found = {item.prompt: item.hardness for item in (Expr(depth=1).draw(rng(seed)) for seed in range(3000))}
+    assert found["3+4="] == 1
+    assert found["3*4="] == pytest.approx(1.07)
+    assert found["3*3="] == pytest.approx(1.05)
+    assert found["6+4="] == pytest.approx(1.02)
+
+
+def test_negative_values_are_written_with_a_tilde() -> None:
+    task, prompt = Expr(), "(3-7)*(2-9)="
+    assert set(task.write(prompt, rng(s)) for s in range(20)) == {
+        "3-7=~4;2-9=~7;~4*~7=28",
+        "2-9=~7;3-7=~4;~4*~7=28",
+    }
+    assert task.answer("3-7=", "3-7=~4") == "-4"
+    assert task.hint_text("3-7=", "answer") == "~4"
+
+
+def test_tokens_are_unambiguous() -> None:
+    task = Expr()
+    assert tokens(task, "15-3=12") == ["15", "-", "3", "=", "12"]
+    assert tokens(task, "5-~3=8;8--3") == ["5", "-", "~", "3", "=", "8", ";", "8", "-", "-", "3"]
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("3+4=7;7*2=14;14-5=9", "9"),
+        ("9", "9"),  # a bare value follows the prompt's own =
+        ("3+4=7;7*2=14;14-5=~9", "-9"),
+        ("junk=9", "9"),
+        ("3+4=7;7*2=14;", None),
+        ("3+4=7;7*2=14;14-5", None),
+        ("=", None),
+        ("", None),
+        ("14-5=09", None),
+        ("14-5=~0", None),
+        ("14-5=100", None),
+        ("14-5=-9", None),  # the sign of a value is ~
+        ("14-5=9;", None),
+        ("14-5=9 ", None),
+        ("14-5=９", None),
+    ],
+)
+def test_answer_is_the_value_after_the_last_equals_sign(response: str, answer: str | None) -> None:
+    assert Expr().answer("((3+4)*2)-5=", response) == answer
+    assert Expr().is_right("((3+4)*2)-5=", response) is (answer == "9")
+
+
+@pytest.mark.parametrize(
+    ("response", "sound"),
+    [
+        ("3+4=7;7*2=14;14-5=9", True),
+        ("3+4=8;8*2=16;16-5=9", False),  # right for the wrong reason
+        ("3+4=7;7*2=14;14-5=10", False),
+        ("4+3=7;7*2=14;14-5=9", False),  # not as written
+        ("7*2=14;3+4=7;14-5=9", False),  # not ready yet
+        ("3+4=7;3+4=7;14-5=9", False),
+        ("3+4=7;14-5=9", False),
+        ("3+4=7;7*2=14;14-5=9;9+0=9", False),
+        ("3+4=7;7*2=14;14-5=9;", False),
+        ("9", False),
+        ("", False),
+    ],
+)
+def test_steps_are_executed(response: str, sound: bool) -> None:
+    assert Expr().steps_right("((3+4)*2)-5=", response) is sound
+
+
+def test_equal_operations_may_be_done_in_any_possible_order() -> None:
+    # 1+2 stands twice; only the first of the pair to be done may be either, the product needs one of them
+    prompt, steps = "((1+2)*2)-(1+2)=", ["1+2=3", "1+2=3", "3*2=6", "6-3=3"]
+    sound = {";".join(order) for order in permutations(steps) if Expr().steps_right(prompt, ";".join(order))}
+    assert sound == {"1+2=3;1+2=3;3*2=6;6-3=3", "1+2=3;3*2=6;1+2=3;6-3=3"}
+    assert {Expr().write(prompt, rng(seed)) for seed in range(50)} == sound
+
+
+def test_equal_texts_of_different_operations_are_told_apart() -> None:
+    # (2+2)+(2+2) gives 4+4; once both 2+2 are done only 4+4 remains
+    assert Expr().steps_right("(2+2)+(2+2)=", "2+2=4;2+2=4;4+4=8")
+    assert not Expr().steps_right("(2+2)+(2+2)=", "2+2=4;4+4=8;2+2=4")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "",
+        "=",
+        "5=",
+        "3+4",
+        "(3+4=",
+        "3/1=",
+        "100-9=",
+        "9*9*9=",
+        "-3+4=",
+        "3+4==",
+        "3+4=#7>",
+        "0-9*20=",
+        "1+" * 15 + "1=",
+    ],
+)
+def test_other_prompts_have_no_value(prompt: str) -> None:
+    assert Expr().solutions(prompt) is None
+    assert not Expr().is_right(prompt, "7")
+    assert not Expr().steps_right(prompt, "7")
+    with pytest.raises(KnobError, match="a prompt of expr looks like"):
+        Expr().hint_text(prompt, "answer")
+
+
+def test_candidates_hold_right_lucky_and_wrong_responses() -> None:
+    task, prompt = Expr(), "(3*(2+7))-((4-1)*5)="  # 27 − 15 = 12
+    found = task.candidates(prompt, rng())
+    kinds = [(task.is_right(prompt, text), task.steps_right(prompt, text)) for text in found]
+    assert 2 <= kinds.count((True, True)) <= 6
+    assert kinds.count((True, False)) == 6
+    assert kinds.count((False, False)) == 24 - 6 - kinds.count((True, True))
+    seen = {text for seed in range(40) for text in task.candidates(prompt, rng(seed))}
+    # two chains of two steps interleave in 4 over 2 = 6 ways, then comes the difference
+    assert sum(task.steps_right(prompt, text) for text in seen) == 6
+    # one slip, 2+7=8, is carried through
+    assert "2+7=8;3*8=24;4-1=3;3*5=15;24-15=9" in seen
+    assert "12" in seen
+
+
+def test_candidates_of_a_single_operation() -> None:
+    found = Expr().candidates("3+4=", rng())
+    assert "3+4=7" in found
+    assert "7" in found
+    assert {"3+4=8", "3+4=12", "3+4=~1", "8"} <= set(found)
+
+
+@given(st.text(alphabet="0123456789~+-*()=;", max_size=60), st.integers(0, 50))
+def test_sound_steps_always_give_the_right_answer(response: str, seed: int) -> None:
+    task, prompt = Expr(), Expr().draw(rng(seed)).prompt
+    for said in (response, *task.candidates(prompt, rng(seed))):
+        assert task.is_right(prompt, said) or not task.steps_right(prompt, said)
+
+
+def test_fifths_hold_similar_shares_of_the_problems() -> None:
+    share = Expr().problems("train", 400)["band"].value_counts(normalize=True)
+    assert share.between(0.1, 0.35).all()
+    assert len(share) == 5
