@@ -20,7 +20,7 @@ import pandas as pd
 from siwork.policies import Policy, policy_of
 from siwork.recipes import Recipe, recipe_of
 from siwork.samplers import rollout
-from siwork.schema import ROWS, Knobbed, check, format_call, knob
+from siwork.schema import ROWS, Knobbed, KnobError, check, format_call, knob
 from siwork.slots import State, Tell
 from siwork.store import Run, Writer
 from siwork.store import fork as copy_run
@@ -91,6 +91,9 @@ def prepare(
     folder: str | Path,
 ) -> Run:
     """Write the folder of a new run: manifest, problems and base policy, no round yet. Raises as `run`."""
+    for name, value in (("rounds", rounds), ("seed", seed)):
+        if type(value) is not int or value < 0:
+            raise KnobError(f"{name} must be a whole number ≥ 0, got {value!r}; nearest: 0")
     formula, chosen = recipe_of(recipe), task_of(task)
     sizes = problems if isinstance(problems, Sizes) else _sizes(problems)
     base = policy_of(policy, chosen)
@@ -134,7 +137,7 @@ def resume(folder: str | Path, *, rounds: int | None = None, on_round: Callable[
         found = Run(folder)
         if rounds is not None:
             extend(writer, found, rounds)
-        last = found.manifest["rounds"]
+        last = found.rounds_wanted
         play = _Play(writer, found)
         try:
             for r in range(writer.rounds_done, last + 1):
@@ -154,7 +157,7 @@ def extend(writer: Writer, found: Run, rounds: int) -> None:
     """
     writer.extend(rounds)
     last = writer.rounds_done - 1
-    if last >= 0 and rounds > last and found.info(last)["closing"]:
+    if last >= 0 and rounds > last and found.round_info(last)["closing"]:
         writer.drop_round(last)
 
 
@@ -180,7 +183,7 @@ class _Play:
         known = run.problems()
         policy = policy_of(run.policy, task)
         policy.register(known)
-        base = policy.load(run.folder / "base")
+        base = policy.load(run.base_path)
         self.state = State(task, base, base)
         if writer.rounds_done:
             self.state = self.state.load(run.state_path(writer.rounds_done - 1))

@@ -74,5 +74,5 @@ class Sweep:
             return Progress(run, "running", done)
         if child.returncode != 0:
             return Progress(run, "failed", run.rounds_done)
-        finished = run.rounds_done > run.manifest["rounds"]
+        finished = run.rounds_done > run.rounds_wanted
         return Progress(run, "finished" if finished else "stopped", run.rounds_done)

@@ -75,7 +75,7 @@ def _round_line(run: Run, r: int, width: int) -> str:
     for name in _SHOWN:
         value, low, high = (table.at[name, part] for part in ("value", "low", "high"))
         figures.append(f"{_SHORT[name]} " + ("unknown" if value != value else f"{value:.2f} [{low:.2f}, {high:.2f}]"))
-    info = run.info(r)
+    info = run.round_info(r)
     kept = "evaluation only" if info["closing"] else f"{info['n_accepted'] / max(info['n_train'], 1):4.0%} accepted"
     n = rows["problem"].nunique()
     return f"{run.name:<{width}}  round {r}  {' · '.join(figures)} (n={n}) · {kept} · {info['seconds']:.1f} s"
@@ -85,7 +85,7 @@ _SHORT = {"pass@1": "pass@1", "distinct_correct": "distinct right", "answer_entr
 
 
 def _moving_line(progress: list[Progress], seconds: float) -> str:
-    wanted = sum(p.run.manifest["rounds"] + 1 for p in progress)
+    wanted = sum(p.run.rounds_wanted + 1 for p in progress)
     done = float(sum(p.rounds_done for p in progress))
     parts = []
     for p in progress:

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from siwork.figures.panels import FAN, Panel, draw_against, draw_bands, draw_fan, draw_line
 from siwork.figures.table import Series, reason, series_of, tidy
-from siwork.figures.theme import plain, template
+from siwork.figures.theme import plain, shortened, template
 from siwork.schema import SPLITS, KnobError, nearest
 
 DEFAULT = (
@@ -31,6 +31,7 @@ WORDS = {  # metric: title, axis with its unit
     "answer_entropy": ("Spread of the answers (entropy)", "nats"),
     "mean_score": ("What the verifier says, what is true", "mean over samples"),
     "accepted_share": ("What is trained on, by difficulty", "share of accepted samples"),
+    "problem_share": ("Problems by difficulty", "share of problems"),
     "gini_simpson": ("Chance that two answers differ", "probability"),
     "unparsed_rate": ("Responses without a readable answer", "share of responses"),
     "token_entropy": ("Entropy of the next token", "nats a token"),
@@ -151,7 +152,7 @@ def _words(table: pd.DataFrame, panel: Panel) -> tuple[str, str]:
     unit = next((u for u in rows["unit"] if isinstance(u, str) and u), panel.metric)
     title, axis = WORDS.get(panel.metric, (plain(panel.metric), plain(unit)))
     if panel.metric in _APART and len(set(table["run"])) > 1:
-        title += f": {plain(panel.series[0].name)}"
+        title += f": {shortened(panel.series[0].name)}"
     if panel.metric == "distinct_correct" and rows["k"].nunique() == 1:
         title += f" in {rows['k'].max():g} tries"
     rounds = table.loc[table["run"].isin([s.name for s in panel.series]), "round"]

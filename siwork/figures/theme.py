@@ -48,6 +48,15 @@ def plain(text: object, width: int = 0) -> str:
     return "<br>".join(escape(part) for part in (wrap(line, width) if width else [line]))
 
 
+def shortened(name: str, longest: int = 22) -> str:
+    """A name cut so that it fits into a panel's title, as `plain` text.
+
+    >>> shortened("a-very-long-name-of-some-run")
+    'a-very-long-name-of-s…'
+    """
+    return plain(name if len(name) <= longest else name[: longest - 1] + "…")
+
+
 def number(value: float, *beside: float, sign: bool = False) -> str:
     """A number with about three digits, as many decimals as the largest of those it stands beside.
 

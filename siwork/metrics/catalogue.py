@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from siwork.metrics.cells import Cells
 from siwork.metrics.diversity import answer_entropy, distinct_at_k, gini_simpson
-from siwork.metrics.intervals import UNBOUNDED
+from siwork.metrics.intervals import UNBOUNDED, Span
 from siwork.metrics.performance import pass_at_k
 from siwork.schema import KnobError, nearest
 
@@ -24,7 +23,7 @@ class PerProblem(NamedTuple):
 
     value: np.ndarray  # (units,), NaN leaves the mean
     how: str  # estimator in words; {k} stands for the group's k
-    span: tuple[ArrayLike, ArrayLike] = UNBOUNDED  # least and greatest possible value
+    span: Span = UNBOUNDED  # least and greatest possible value
     lacking: str = ""  # what a problem without a value lacks, in words like `how`
     k: np.ndarray | None = None  # (groups,) draws, where the metric has them
     short: np.ndarray | None = None  # (units,) bool: too few samples, which makes the group's value unknown

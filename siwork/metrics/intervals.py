@@ -10,6 +10,7 @@ from scipy.special import ndtri, stdtrit
 
 from siwork.schema import KnobError
 
+Span = tuple[ArrayLike, ArrayLike]  # least and greatest possible value, one number or one a group
 UNBOUNDED = (-np.inf, np.inf)
 _EQUAL = 1e-12  # values this near to each other, relative to their size, count as equal
 
@@ -99,20 +100,19 @@ def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)
 
 
-def equal_bounds(
-    value: np.ndarray, n: np.ndarray, level: float, least: np.ndarray, most: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def equal_bounds(value: np.ndarray, n: np.ndarray, level: float, span: Span) -> tuple[np.ndarray, np.ndarray]:
     """Interval of a mean whose n values are all equal: Wilson's bound on the share that could differ, at either end.
 
-    Equal to Wilson's interval where the value sits on an end of [least, most]; NaN where that span is not finite, does
-    not hold the value, or n < 2.
+    Equal to Wilson's interval where the value sits on an end of its span; NaN where the span is not finite, does not
+    hold the value, or n < 2.
     """
-    fits = np.isfinite(most - least) & (value >= least) & (value <= most) & (n >= 2)
-    differ = np.full(value.shape, np.nan)
-    differ[fits] = wilson(np.zeros(int(fits.sum())), n[fits], level)[1]
-    low, high = differ.copy(), differ.copy()
-    low[fits] = value[fits] - differ[fits] * (value - least)[fits]
-    high[fits] = value[fits] + differ[fits] * (most - value)[fits]
+    least, most = (np.broadcast_to(np.asarray(end, float), value.shape) for end in span)
+    inside = np.clip(value, least, most)
+    fits = np.isfinite(most - least) & (np.abs(inside - value) <= _EQUAL * np.maximum(1.0, np.abs(value))) & (n >= 2)
+    differ = wilson(np.zeros(int(fits.sum())), n[fits], level)[1]
+    low, high = np.full(value.shape, np.nan), np.full(value.shape, np.nan)
+    low[fits] = inside[fits] - differ * (inside - least)[fits]
+    high[fits] = inside[fits] + differ * (most - inside)[fits]
     return low, high
 
 
@@ -121,7 +121,7 @@ def grouped_mean(
     group: np.ndarray,
     groups: int,
     level: float = 0.95,
-    span: tuple[ArrayLike, ArrayLike] = UNBOUNDED,
+    span: Span = UNBOUNDED,
 ) -> Estimates:
     """Mean over problems of each group with its interval (class M1, or M7 where values are two-point).
 
@@ -147,28 +147,16 @@ def grouped_mean(
     found = moments(x, g, groups, level)
     least, most = (np.broadcast_to(np.asarray(end, float), (groups,)) for end in span)
     between = np.bincount(g[(x != least[g]) & (x != most[g])], minlength=groups)
-    ends = (between == 0) & ~found.equal & (found.n >= 2)  # values on both ends of a finite span, and nowhere else
     low = np.minimum(np.maximum(found.low, least), found.value)
     high = np.maximum(np.minimum(found.high, most), found.value)
-    width = np.where(ends, most, 1.0) - np.where(ends, least, 0.0)
-    share = np.where(ends, (found.value - np.where(ends, least, 0.0)) / width, 0.0)
-    for end, bound in zip((low, high), wilson(np.clip(share, 0.0, 1.0) * found.n, found.n, level), strict=True):
-        end[ends] = (least + width * bound)[ends]
-    _widen_equal(low, high, found.equal, (found.value, found.n), level, (least, most))
+    ends = (between == 0) & ~found.equal & (found.n >= 2)  # values on both ends of a finite span, and nowhere else
+    width = (most - least)[ends]
+    right = np.round((found.value - least)[ends] / width * found.n[ends])
+    for end, bound in zip((low, high), wilson(right, found.n[ends], level), strict=True):
+        end[ends] = least[ends] + width * bound
+    same = equal_bounds(found.value, found.n, level, (least, most))
+    low, high = (np.where(found.equal, each, end) for each, end in zip(same, (low, high), strict=True))
     return Estimates(found.value, low, high, found.n, _kind(found.n, ends | found.equal, low, "t over problems"))
-
-
-def _widen_equal(
-    low: np.ndarray,
-    high: np.ndarray,
-    equal: np.ndarray,
-    mean: tuple[np.ndarray, np.ndarray],
-    level: float,
-    span: tuple[np.ndarray, np.ndarray],
-) -> None:
-    """Replace, in place, the intervals of groups whose values are all equal."""
-    bounds = equal_bounds(*(part[equal] for part in mean), level, *(end[equal] for end in span))
-    low[equal], high[equal] = bounds
 
 
 def _kind(n: np.ndarray, flat: np.ndarray, low: np.ndarray, usual: str) -> np.ndarray:
@@ -209,6 +197,7 @@ def grouped_ratio(
     half = student_t(n, level) * divide(np.sqrt(square), total)
     uneven = np.bincount(group[np.abs(rest) > _EQUAL * whole], minlength=groups)
     flat = (n >= 2) & (uneven == 0)
-    low, high = np.maximum(value - half, 0.0), np.minimum(value + half, 1.0)
-    _widen_equal(low, high, flat, (value, n), level, (np.zeros(groups), np.ones(groups)))
+    same = equal_bounds(value, n, level, (0.0, 1.0))
+    low = np.where(flat, same[0], np.maximum(value - half, 0.0))
+    high = np.where(flat, same[1], np.minimum(value + half, 1.0))
     return Estimates(value, low, high, n, _kind(n, flat, low, "linearised t over problems"))

@@ -129,7 +129,7 @@ def cluster_t(values: ArrayLike, level: float = 0.95, span: tuple[float, float] 
     found = moments(x, np.zeros(len(x), np.int64), 1, level)
     low, high = found.low, found.high
     if found.equal[0]:
-        low, high = equal_bounds(found.value, found.n, level, *(np.array([float(end)]) for end in span))
+        low, high = equal_bounds(found.value, found.n, level, span)
     return float(low[0]), float(high[0])
 
 

@@ -85,22 +85,27 @@ class Table:
 
     @cached_property
     def key(self) -> np.ndarray:
+        """64 bits of each prompt, (P,)."""
         return np.array([facts.key for facts in self.facts], np.uint64)
 
     @cached_property
     def right(self) -> np.ndarray:
+        """Whether each candidate is right, (P, M)."""
         return self._padded("right", bool)
 
     @cached_property
     def group(self) -> np.ndarray:
+        """First candidate with the same answer, (P, M); -1 where none can be read, 0 at empty places."""
         return self._padded("group", int)
 
     @cached_property
     def style(self) -> np.ndarray:
+        """Style of each candidate, (P, M)."""
         return self._padded("style", int)
 
     @cached_property
     def length(self) -> np.ndarray:
+        """Characters of each candidate and the end, (P, M); 0 at empty places."""
         return self._padded("length", int)
 
     @cached_property
@@ -173,7 +178,10 @@ def arrow(texts: Texts) -> pa.StringArray:
 
 @lru_cache(maxsize=65_536)
 def facts_of(task: Task, prompt: str, n: int) -> Facts:
-    """The candidates a task lists for a prompt; a pure function, kept so that a new policy starts at once."""
+    """The candidates a task lists for a prompt; a pure function, kept so that a new policy starts at once.
+
+    Raises KnobError when the task lists none.
+    """
     texts = tuple(dict.fromkeys(task.candidates(prompt, np.random.default_rng(key_of(prompt)), n)))
     if not texts:
         raise KnobError(f"task {task.name!r} lists no candidates for {prompt!r}; the tabular policy needs at least one")

@@ -74,7 +74,7 @@ def tempered(logp: np.ndarray, temperature: float, top_p: float) -> np.ndarray:
     if not 0 < top_p <= 1:
         raise KnobError(f"top_p must be above 0 and at most 1, got {top_p}; 1 keeps everything")
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        z = (logp - logp.max(axis=1, keepdims=True)) / temperature
+        z = (logp - logp.max(axis=1, keepdims=True, initial=-np.inf)) / temperature
     if temperature == 0:
         z = np.where(np.arange(logp.shape[1]) == logp.argmax(axis=1)[:, None], 0.0, -np.inf)
     weight = np.exp(z)
@@ -93,7 +93,7 @@ def _nucleus(weight: np.ndarray, top_p: float) -> np.ndarray:
 def invert(weight: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Place of each number u in [0, 1) in its row's distribution: weight (m, M) and u (m, k) give (m, k) int."""
     upto = np.cumsum(weight, axis=1)
-    u = u * upto[:, -1:]
+    u = u * total(weight)[:, None]
     place = np.zeros(u.shape, np.int32)
     for j in range(weight.shape[1]):
         place += upto[:, j, None] <= u

@@ -1,6 +1,6 @@
 """The numbers of a tabular policy: logits of the candidates of every problem, and their exact gradient.
 
-    z[p, s] = (1 + sharpness) · base[p, s] + right[p, s] · skill[band p] + style[style of s] + private[p, s]
+    z[p, s] = exp(sharpness) · base[p, s] + right[p, s] · skill[band p] + style[style of s] + private[p, s]
 
 `base` is fixed by the knobs, the prompt and its difficulty. Learnt, and 0 in the base policy, are the shared
 `sharpness` (1,), `skill` (5,) and `style` (8,), and `private` (P, M). Sharpening is the shared move that helps where
@@ -94,7 +94,7 @@ class Weights:
         """z of those table rows (n, M); `hinted` 0 or 1 each."""
         ability = self.skill[self.band[rows]] + self._hint_strength * hinted
         shared = self.table.right[rows] * ability[:, None] + self.style[self.table.style[rows]]
-        z = (1 + self.sharpness) * self._base[rows] + shared + self.private[rows]
+        z = np.exp(self.sharpness) * self._base[rows] + shared + self.private[rows]
         return np.where(self.table.live[rows], z, -np.inf)
 
     def log_probabilities(self, prompts: Sequence[str]) -> np.ndarray:
@@ -144,7 +144,7 @@ class Weights:
         right = (private * table.right[batch.problems]).sum(axis=1)
         skill = np.bincount(self.band[batch.problems], weights=right, minlength=len(BANDS))
         style = np.bincount(table.style[batch.problems].ravel(), weights=private.ravel(), minlength=STYLES)
-        sharpness = np.array([(private * self._base[batch.problems]).sum()])
+        sharpness = np.exp(self.sharpness) * (private * self._base[batch.problems]).sum()
         return {"sharpness": sharpness, "skill": skill, "style": style, "private": private}
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -17,7 +17,10 @@ from siwork.schema import RunError
 from siwork.store import Run, atomic_write
 
 # nothing may be loaded, nothing may be sent; images are those that plotly draws itself
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
 _PARTS = {
     "findings": "What happened",
     "recipes": "Recipes",

@@ -16,7 +16,7 @@ from siwork.store import Run, Runs
 _PAIRED = ("distinct_correct", "solution_coverage", "answer_entropy", "token_entropy", "mean_tokens")  # held-out
 _COLUMNS = ("run", "round", "split", "problem", "hint", "turn", "gold", "answer", "entropy", "n_tokens", "score")
 _CHANGE = "_change"  # how round_difference marks a metric; over_seeds knows by it what a change can be
-_REAL = ("value", "low", "high", "n", "band", "first_value", "last_value")
+_REAL = ("value", "low", "high", "n", "band", "k", "first_value", "last_value")
 _SPOT = ["split", "metric", "band"]
 _SEED = re.compile(r"[-_. ]+(?:s|seed)?[-_. ]?\d+\Z")
 

@@ -3,7 +3,12 @@
 {
   const figures = JSON.parse(document.getElementById("figure-data").textContent);
   const plots = [...document.querySelectorAll(".plot")];
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud"] };
+  const config = {
+    displaylogo: false,
+    responsive: true,
+    modeBarButtonsToRemove: ["sendChartToCloud"],
+    toImageButtonOptions: { format: "svg" },
+  };
   const ink = () => getComputedStyle(document.body).color;
 
   const draw = (plot, i) => {

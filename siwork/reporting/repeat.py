@@ -14,40 +14,39 @@ from siwork.store import Run
 
 
 def repeat(comparison: Comparison) -> Html:
-    """Runs with their seeds, the versions they were made with, the commands that make them again."""
-    head = ["run", "recipe", "seed", "rounds done", "seconds", "made with", "made"]
-    runs = [_run_row(group, run) for group in comparison.groups for run in group.runs]
+    """The commands that make the runs again, the runs with their seeds, and the versions they were made with."""
     lines = [line for group in comparison.groups for line in commands(group)]
-    here = {"siwork": _version("siwork"), "Python": platform.python_version(), "plotly": _version("plotly")}
-    words = "This page was written with " + ", ".join(f"{name} {number}" for name, number in here.items()) + "."
+    runs = [(group, run) for group in comparison.groups for run in group.runs]
+    rows = [_run_row(group, run) for group, run in runs]
+    made: dict[str, list[str]] = {}
+    for _, run in runs:
+        made.setdefault(_versions(run), []).append(run.name)
+    notes = [
+        f"Made with {words}: {'all runs' if len(made) == 1 else ', '.join(names)}." for words, names in made.items()
+    ]
+    notes.append(
+        f"This page: siwork {_version('siwork')}, python {platform.python_version()}, plotly {_version('plotly')}."
+    )
     return section(
         "repeat",
         "Make it again",
         element("pre", "\n".join(lines), class_="command"),
-        grid(head, runs, "Runs, seeds and versions"),
-        element("p", words, class_="soft"),
+        grid(["run", "recipe", "seed", "rounds done", "seconds", "begun"], rows, "Runs and seeds"),
+        *(element("p", note, class_="soft") for note in notes),
     )
 
 
 def _run_row(group: Group, run: Run) -> list[object]:
-    manifest = run.manifest
-    versions = manifest.get("made_with")
-    made = (
-        ", ".join(f"{k} {v}" for k, v in versions.items())
-        if isinstance(versions, dict)
-        else f"siwork {manifest['siwork']}"
-    )
-    seconds = run.rounds()["seconds"].sum()
-    done = f"{run.rounds_done} of {manifest['rounds'] + 1}"  # the last one only measures
-    return [
-        run.name,
-        group.name,
-        run.seed,
-        done,
-        f"{seconds:,.0f}",
-        made,
-        manifest.get("created", "unknown: not recorded"),
-    ]
+    done = f"{run.rounds_done} of {run.manifest['rounds'] + 1}"  # the last one only measures
+    begun = run.manifest.get("created", "unknown: not recorded")
+    return [run.name, group.name, run.seed, done, f"{run.rounds()['seconds'].sum():,.1f}", begun]
+
+
+def _versions(run: Run) -> str:
+    made = run.manifest.get("made_with")
+    if isinstance(made, dict) and made:
+        return ", ".join(f"{name} {number}" for name, number in made.items())
+    return f"siwork {run.manifest.get('siwork', 'unknown')}, other versions unknown: run.json does not record them"
 
 
 def commands(group: Group) -> list[str]:

@@ -16,10 +16,10 @@ from siwork.figures.theme import SYMBOLS, interval, number
 from siwork.reporting.compare import Comparison
 from siwork.reporting.html import Html, element, join
 from siwork.reporting.words import accounts, told, told_name
-from siwork.schema import SPLITS
 
 _MARKS = dict(zip(SYMBOLS, "●■◆▲▼✕", strict=True))
 _ALSO = ("token_entropy", "mean_tokens")  # drawn after the seven when they are known
+_TOP = 52  # px above a figure without a legend: two lines of title
 _HELP = {
     "pass@1": "Share of right samples, averaged over problems. Higher is better.",
     "pass@k": "Chance that at least one of k tries is right. Lines that cross mean fewer problems within reach.",
@@ -31,7 +31,7 @@ _HELP = {
     "token_entropy": "How open the next token is. Near 0 the model has stopped exploring.",
     "mean_tokens": "Mean length of a response, the end token counted.",
 }
-_SPLITS = {"train": "train", "heldout": "held-out", "beyond": "beyond (harder than trained on)"}
+_SPLITS = {"train": "Train", "heldout": "Held-out", "beyond": "Harder than trained on"}
 
 
 class Drawing(NamedTuple):
@@ -62,8 +62,8 @@ def findings(comparison: Comparison) -> Html:
 def recipes(comparison: Comparison) -> Html:
     """The recipes side by side: formula, and first value → last value of what matters first."""
     changes = comparison.changes
-    metrics = [row["metric"] for row in told(changes)][:4]
-    head = ["recipe", "formula", "seeds", *map(told_name, metrics)]
+    metrics = {row["metric"]: told_name(row) for row in told(changes)[:4]}
+    head = ["recipe", "formula", "seeds", *metrics.values()]
     rows = []
     for group in comparison.groups:
         mine = {row["metric"]: row for row in told(changes[changes["run"] == group.name])}
@@ -81,7 +81,7 @@ def _moved(row: dict[str, Any]) -> Html:
     ends = (row["first_value"], row["last_value"])
     change = interval(row["value"], row["low"], row["high"], sign=True)
     return join(
-        f"{number(ends[0], *ends)} → {number(ends[1], *ends)}", element("br"), element("span", change, class_="soft")
+        f"{number(ends[0], *ends)} → {number(ends[1], *ends)}", Html("<br>"), element("span", change, class_="soft")
     )
 
 
@@ -97,20 +97,21 @@ def drawings(comparison: Comparison) -> Iterator[Drawing]:
     known = set(table.loc[table["value"].notna(), "metric"])
     for name in [*DEFAULT, *(name for name in _ALSO if name in known)]:
         figure = fig_curves(comparison.table, metrics=[name])
-        lift = 52 if name in ("pass@k", "mean_score", "accepted_share") else 36  # px, one or two lines of title
-        top = figure.layout.margin.t
-        figure.update_layout(showlegend=False, margin_t=lift, height=figure.layout.height - top + lift)
+        top = figure.layout.margin.t - _TOP  # the key stands above all figures, not in each
+        figure.update_layout(showlegend=False, margin_t=_TOP, height=figure.layout.height - top)
         yield _drawing(name, figure, described(table, name))
 
 
 def _drawing(name: str, figure: Any, sentence: str) -> Drawing:
     columns = sum(1 for axis in figure.select_xaxes() if axis.domain and axis.domain[0] >= 0)
     across = min(3, columns)
-    look = f"height:{figure.layout.height}px" + (f";min-width:{across * 18}rem" if across > 1 else "")
+    look = f"height:{figure.layout.height}px" + (f";min-width:{across * 22}rem" if across > 1 else "")
     plot = element("div", class_="plot", role="img", tabindex="0", style=look, aria_label=sentence)
     caption = element("figcaption", _HELP.get(name, ""))
     box = element("div", plot, class_="scroll") if across > 1 else plot
-    return Drawing(element("figure", box, caption, class_="wide" if across > 1 else None), json.loads(figure.to_json()))
+    return Drawing(
+        element("figure", box, caption, class_=f"across-{across}" if across > 1 else None), json.loads(figure.to_json())
+    )
 
 
 def described(table: pd.DataFrame, name: str) -> str:
@@ -148,12 +149,12 @@ def figures(comparison: Comparison, drawn: list[Drawing]) -> Html:
 def numbers(comparison: Comparison) -> Html:
     """Every number of the metric table with interval, n and method, a collapsible table a metric."""
     table = tidy(comparison.table)
-    series = series_of(table)
+    series, there = series_of(table), set(table["split"])
     parts = []
-    for split in [s for s in SPLITS if s in set(table["split"])]:
-        parts.append(element("h3", f"{_SPLITS[split]} problems".capitalize()))
-        mine = table[table["split"] == split]
-        parts += [_metric_table(table, series, name, split) for name in dict.fromkeys(mine["metric"])]
+    for split in [name for name in ("heldout", "train", "beyond") if name in there]:
+        names = list(dict.fromkeys(table.loc[table["split"] == split, "metric"]))
+        title = element("summary", element("h3", f"{_SPLITS[split]} problems, {len(names)} metrics"))
+        parts.append(element("details", title, *(_metric_table(table, series, name, split) for name in names)))
     return section("numbers", "Numbers", *parts)
 
 
@@ -174,13 +175,26 @@ def _metric_table(table: pd.DataFrame, series: list[Series], name: str, split: s
         ]
         for r, b in spots
     ]
-    title = WORDS[name][0] if name in WORDS else name
+    title = _title(name)
     unit = next((u for u in every["unit"] if u), "")
-    caption = f"{title}: {name}{f', {unit}' if unit else ''}, {_SPLITS[split]}; value [interval], n"
+    caption = f"{title}: {_SPLITS[split].lower()} problems{f', {unit}' if unit else ''}; value [interval], n"
     head = ["round", *(["band"] if banded else []), *(one.name for one in series)]
-    methods = [f"{one.name}: {m}" for one in series for m in dict.fromkeys(picked[one.name]["method"])][:6]
-    notes = [element("p", text, class_="soft") for text in dict.fromkeys(methods)]
-    return element("details", element("summary", f"{title} ({name})"), grid(head, rows, caption), *notes)
+    notes = [element("p", note, class_="soft") for note in _methods(picked)]
+    return element("details", element("summary", title), grid(head, rows, caption), *notes)
+
+
+def _title(name: str) -> str:
+    title = "Verifier's score" if name == "mean_score" else WORDS.get(name, (name, ""))[0]
+    return title if name in title else f"{title} ({name})"
+
+
+def _methods(picked: dict[str, pd.DataFrame]) -> list[str]:
+    """How the numbers of each series were made, series of one method together; at most six lines."""
+    found: dict[str, list[str]] = {}
+    for name, rows in picked.items():
+        for method in dict.fromkeys(rows.loc[rows["value"].notna(), "method"]):
+            found.setdefault(str(method), []).append(name)
+    return [f"{', '.join(names)}: {method}" for method, names in found.items()][:6]
 
 
 def _key(band: float) -> int | None:

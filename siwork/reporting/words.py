@@ -76,7 +76,7 @@ def _head(comparison: Comparison, group: Group) -> str:
 
 def _sentences(comparison: Comparison, group: Group) -> list[Sentence]:
     changes = comparison.changes[comparison.changes["run"] == group.name]
-    return [sentence(told_name(row["metric"]), row, len(group.runs)) for row in told(changes)]
+    return [sentence(told_name(row), row, len(group.runs)) for row in told(changes)]
 
 
 def told(changes: pd.DataFrame) -> list[dict[str, Any]]:
@@ -91,9 +91,11 @@ def told(changes: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 
-def told_name(metric: str) -> str:
+def told_name(row: dict[str, Any]) -> str:
     """A metric as a sentence calls it."""
-    return _NAMES.get(metric, metric)
+    name = _NAMES.get(row["metric"], row["metric"])
+    counts = row["metric"] in ("distinct_correct", "solution_coverage") and not pd.isna(row["k"])
+    return f"{name} in {row['k']:.0f} tries" if counts else name
 
 
 def sentence(name: str, row: dict[str, Any], seeds: int) -> Sentence:
@@ -112,6 +114,8 @@ def sentence(name: str, row: dict[str, Any], seeds: int) -> Sentence:
     unit = f" {row['unit']}" if row["unit"] and row["unit"] not in name else ""
     over = f"over {seeds} seeds" if seeds > 1 else f"over {row['n']:,.0f} problems, one seed"
     change = f"difference {interval(value, low, high, sign=True)} {over}"
+    if value == 0 and first == last and math.isnan(low):
+        return Sentence(f"{name} stayed at {first}{unit} ({over.removeprefix('over ')})", True)
     if seeds > 1 and (low > 0 or high < 0):
         return Sentence(f"{name} {'rose' if value > 0 else 'fell'} from {first} to {last}{unit} ({change})", True)
     return Sentence(f"{name} {first} → {last}{unit} ({change}): too few seeds to say", False)

@@ -65,8 +65,7 @@ class Countdown(Task):
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
         """One problem that has a solution."""
-        n = rng.integers(min(self.fewest, self.numbers), self.numbers + 1)
-        shift = 0
+        n, shift = int(rng.integers(min(self.fewest, self.numbers), self.numbers + 1)), 0
         if beyond:
             n, shift = min(self.numbers + 1, _MOST), self.limit if self.numbers == _MOST else 0
         reached = None
@@ -78,7 +77,7 @@ class Countdown(Task):
         return Item(prompt, self.hardness(prompt), _simplest(solutions), len(solutions))
 
     def hardness(self, prompt: str) -> float:
-        """Raw hardness of a problem, nats (formula above). Raises KnobError when the prompt has no solution.
+        """Raw hardness of a problem (formula above). Raises KnobError when the prompt has no solution.
 
         >>> round(Countdown().hardness("3 5 7=22:") - (log(68) + 2 + 3), 9)  # 5*3+7: two operators; three numbers
         0.0

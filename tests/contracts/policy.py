@@ -28,12 +28,12 @@ def texts(completions: Completions) -> list[str]:
     return pa.array(completions.response, pa.string()).to_pylist()
 
 
-def plan_for(prompts: list[str], responses: list[str], coefficients: list[float], *, rate: float, steps: int = 1) -> Plan:
+def plan_for(
+    prompts: list[str], responses: list[str], coefficients: list[float], *, rate: float, steps: int = 1
+) -> Plan:
     """`steps` steps over all rows with fixed coefficients."""
     rows, fixed = np.arange(len(prompts)), np.array(coefficients, float)
-    return Plan(
-        prompts, responses, np.ones(len(prompts), bool), [rows] * steps, lambda logp, index: fixed[index], rate
-    )
+    return Plan(prompts, responses, np.ones(len(prompts), bool), [rows] * steps, lambda logp, index: fixed[index], rate)
 
 
 class PolicyContract:
@@ -99,7 +99,7 @@ class PolicyContract:
         policy.sample(prompts, 2, streams=streams(len(prompts), 2), tell=told.append)
         assert told == sorted(told)
         assert told[-1] == 1.0
-        assert 0 <= told[0]
+        assert told[0] >= 0
 
     # ── scoring ────────────────────────────────────────────────────────────────────────────────────────
     @pytest.mark.parametrize("how", [{}, {"temperature": 0.6}, {"top_p": 0.7}], ids=str)
