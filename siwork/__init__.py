@@ -23,8 +23,10 @@ _HOME = {
     "Sizes": "loop",
     "Unfinished": "schema",
     "check": "schema",
+    "compare": "reporting",
     "fig_curves": "figures",
     "fork": "loop",
+    "in_words": "reporting",
     "launch": "launcher",
     "measure": "metrics",
     "over_seeds": "metrics",
@@ -52,8 +54,10 @@ __all__ = [
     "Sizes",
     "Unfinished",
     "check",
+    "compare",
     "fig_curves",
     "fork",
+    "in_words",
     "launch",
     "measure",
     "over_seeds",
@@ -71,7 +75,7 @@ if TYPE_CHECKING:
     from siwork.metrics import measure, over_seeds
     from siwork.policies import policy
     from siwork.recipes import RECIPES, Recipe
-    from siwork.reporting import report
+    from siwork.reporting import compare, in_words, report
     from siwork.schema import (
         Foreign,
         ImportFormatError,
@@ -88,11 +92,13 @@ if TYPE_CHECKING:
     from siwork.store import Run, Runs
     from siwork.tasks import task
 
+_ROOMS = ("figures", "metrics", "policies", "recipes", "schema", "store", "tasks")
+
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"siwork.{_HOME[name]}"), name)
-    if name in ("figures", "metrics", "policies", "recipes", "schema", "store", "tasks"):
+    if name in _ROOMS:
         return import_module(f"siwork.{name}")
     raise AttributeError(f"module 'siwork' has no attribute {name!r}")
 

@@ -136,7 +136,8 @@ def resume(folder: str | Path, *, rounds: int | None = None, on_round: Callable[
     with Writer(Path(folder)) as writer:
         found = Run(folder)
         if rounds is not None:
-            extend(writer, found, rounds)
+            writer.extend(rounds)
+        _drop_early_closing(writer, found)
         last = found.rounds_wanted
         play = _Play(writer, found)
         try:
@@ -150,14 +151,10 @@ def resume(folder: str | Path, *, rounds: int | None = None, on_round: Callable[
         return found
 
 
-def extend(writer: Writer, found: Run, rounds: int) -> None:
-    """Set another number of updates; a closing round that is then no longer the last is played again with training.
-
-    Raises RunError when more rounds than that are finished.
-    """
-    writer.extend(rounds)
+def _drop_early_closing(writer: Writer, found: Run) -> None:
+    """A closing round that is no longer the last one is played again, with training."""
     last = writer.rounds_done - 1
-    if last >= 0 and rounds > last and found.round_info(last)["closing"]:
+    if 0 <= last < found.rounds_wanted and found.round_info(last)["closing"]:
         writer.drop_round(last)
 
 

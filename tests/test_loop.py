@@ -140,6 +140,11 @@ def test_fork_shares_the_past_and_changes_the_future(tmp_path, unbroken):
     assert made.manifest["forked_from"] == {"folder": "star-s1", "at": 2}
 
 
+def test_a_fork_of_a_whole_run_can_go_further(tmp_path, unbroken):
+    made = resume(siwork.fork(unbroken.folder, tmp_path / "further", 4, rounds=4).folder)
+    assert made.rounds()["closing"].tolist() == [False] * 4 + [True]
+
+
 def test_memory_of_a_stabiliser_survives_a_break(tmp_path):
     recipe = "seed · cot(k=4) · gold · correct · sft · mix(accumulate)"
     whole = run(recipe, TASK, "tabular", rounds=3, problems=SMALL, folder=tmp_path / "whole")

@@ -425,6 +425,23 @@ def test_learning_from_own_right_answers_lifts_the_head_and_narrows_the_tail() -
     assert (last["answer_entropy"] < first["answer_entropy"]).all()
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_wildest_training_leaves_a_distribution(sign: float) -> None:
+    policy, rng = Tabular().build_for(TASK), np.random.default_rng(0)
+    prompts = ["12:", "30:", "400:"]
+    for _ in range(60):
+        said = [rng.choice(policy.distribution(prompt).responses) for prompt in prompts]
+        policy.train(plan_for(prompts, said, [sign, sign, sign * rng.normal()], rate=100.0))
+    assert np.abs(policy.weights.sharpness) <= 3.0
+    for prompt in prompts:
+        known = policy.distribution(prompt)
+        np.testing.assert_allclose(known.probabilities.sum(), 1.0)
+        assert np.isfinite(policy.logp([prompt] * len(known.responses), known.responses)).all()
+    out = policy.sample(prompts, 20, streams=streams(3, 20))
+    assert np.isfinite(out.logp).all()
+    assert (out.entropy >= 0).all()
+
+
 def test_another_spelling_counts_as_the_candidate_with_its_answer() -> None:
     policy = flat()
     np.testing.assert_array_equal(
@@ -555,7 +572,8 @@ def test_files_of_another_make_or_with_other_shapes_are_refused(tmp_path: Path) 
     path = tmp_path / "tabular.safetensors"
     whole = load_file(path)
     odd = {"skill": np.zeros(4), "private": whole["private"][:, 1:], "sharpness": np.array([np.nan])}
-    odd |= {"style": np.zeros(8, np.float32), "about": np.frombuffer(b'{"make": 1}', np.uint8)}
+    odd |= {"style": np.zeros(8, np.float32), "difficulty": np.array([1.5])}
+    odd |= {"about": np.frombuffer(b'{"make": 1}', np.uint8)}
     for name, array in odd.items():
         save_file({**whole, name: np.ascontiguousarray(array)}, path)
         with pytest.raises(RunError, match="holds no readable policy"):
@@ -563,6 +581,17 @@ def test_files_of_another_make_or_with_other_shapes_are_refused(tmp_path: Path) 
     save_file({name: array for name, array in whole.items() if name != "style"}, path)
     with pytest.raises(RunError, match="holds no readable policy"):
         policy.load(tmp_path)
+
+
+def test_registered_difficulties_hold_for_a_loaded_policy(tmp_path: Path) -> None:
+    stranger, policy = flat(), flat()
+    stranger.train(plan_for(["400:"], ["1+399"], [1.0], rate=0.0))  # the file knows 400: at 0.5 and 12: not at all
+    stranger.save(tmp_path)
+    policy.register(problems(("12:", 0.0), ("400:", 1.0)))
+    loaded = policy.load(tmp_path)
+    np.testing.assert_allclose(loaded.truth(["12:", "400:"])["pass@1"], [sigmoid(2.94), sigmoid(-4.6)])
+    loaded.save(tmp_path)
+    np.testing.assert_allclose(solve_rate(flat().load(tmp_path), "12:"), sigmoid(2.94))
 
 
 def test_a_policy_that_has_seen_nothing_can_be_saved(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from store_rows import INFO, MANIFEST, no_state, problems, rows
 
 from siwork.schema import Foreign, KnobError, RunError, SchemaError, Unfinished, check
 from siwork.store import Run, Runs, Writer, fork, log_file
+from siwork.store.lock import holder
 from siwork.store.texts import cut_torn_line, read_lines
 
 
@@ -214,6 +215,17 @@ def test_status_through_a_run_s_life(tmp_path):
         writer.save_round(3, rows(3), {**INFO, "closing": True}, no_state)
         assert run.status()[:3] == ("running", 3, 3)
     assert run.status()[:3] == ("finished", 3, 3)
+
+
+def test_a_writer_that_comes_or_goes_during_the_look_is_not_taken_for_dead(run, monkeypatch):
+    def look_between(before, after):
+        monkeypatch.setattr("siwork.store.run.holder", lambda folder: (before(), holder(folder), after())[1])
+        return run.status().state
+
+    writers = [Writer(run.folder)]
+    assert look_between(lambda: writers[0].close(), lambda: None) == "stopped"
+    assert look_between(lambda: None, lambda: len(writers) == 2 or writers.append(Writer(run.folder))) == "running"
+    writers[1].close()
 
 
 def test_time_left(run):
@@ -497,6 +509,8 @@ def test_runs_are_siblings_when_all_but_the_seed_is_equal(tmp_path):
     assert runs.names == ["other", "s0", "s1"]
     assert len(runs) == 3
     assert runs["s1"].seed == 1
+    with pytest.raises(Foreign, match=r"none of these runs is called 's2'; nearest: 's[01]'"):
+        runs["s2"]
     assert {key[2]: [run.name for run in group] for key, group in runs.groups().items()} == {
         "tabular": ["other"],
         "tiny": ["s0", "s1"],

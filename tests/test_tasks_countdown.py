@@ -326,6 +326,7 @@ def test_problems_do_not_depend_on_the_order_of_sets():
         "from siwork.tasks.countdown import Countdown; import numpy as np; t = Countdown()\n"
         "r = np.random.default_rng(5)\n"
         "d = [t.draw(r) for _ in range(40)]\n"
+        "print([t.hardness(f'1 2 {i} {j} 6={i}:') for i in range(2, 8) for j in range(1, i)])\n"
         "print(d, [t.write(i.prompt, r) for i in d], [t.candidates(i.prompt, r) for i in d])"
     )
     said = [

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from siwork.cli.progress import follow
-from siwork.loop import Sizes, extend, prepare
+from siwork.loop import Sizes, prepare
 from siwork.loop import fork as copy_run
 from siwork.recipes import RECIPES, recipe_of
 from siwork.schema import KnobError
@@ -37,7 +37,7 @@ def resume(options: argparse.Namespace) -> int:
     for folder in options.folders:
         if options.rounds is not None:
             with Writer(folder) as writer:
-                extend(writer, Run(folder), options.rounds)
+                writer.extend(options.rounds)
     return _play(options.folders, options.at_once)
 
 

@@ -28,7 +28,9 @@ class Block(NamedTuple):
 
 
 def frame(cells: Cells, blocks: list[Block]) -> pd.DataFrame:
-    """The blocks as one table with the keys of their groups; columns are plain numpy, `_place` keeps the blocks' order."""
+    """The blocks as one table with the keys of their groups; columns are plain numpy."""
+    if not blocks:
+        return cells.keys.iloc[:0]
     sizes = [len(block.group) for block in blocks]
     group = np.concatenate([block.group for block in blocks]).astype(np.int64)
     columns: dict[str, Any] = {
@@ -36,13 +38,14 @@ def frame(cells: Cells, blocks: list[Block]) -> pd.DataFrame:
         "unit": np.repeat([metric_of(block.name).unit for block in blocks], sizes),
         "method": [text for block in blocks for text in block.method],
         "k": np.concatenate([block.k for block in blocks]),
-        "_band": np.concatenate([block.band for block in blocks]),
     }
     for name in ("value", "low", "high", "n"):
         columns[name] = np.concatenate([getattr(block.found, name) for block in blocks])
-    table = cells.keys.iloc[group].reset_index(drop=True).assign(**columns)
-    own = table.pop("_band")
-    return table if "band" in table and own.isna().all() else table.assign(band=own)
+    keys = cells.keys.iloc[group].reset_index(drop=True)
+    band = np.concatenate([block.band for block in blocks])
+    if "band" not in keys or not np.isnan(band).all():
+        columns["band"] = band
+    return pd.concat([keys, pd.DataFrame(columns)], axis=1)
 
 
 def _block(
@@ -82,7 +85,7 @@ def blocks_of(cells: Cells, name: str, ks: np.ndarray, level: float) -> list[Blo
     if name != "pass@k":
         return [_mean(cells, name, ks, level, np.arange(cells.groups))]
     grids = [_grid(k) for k in ks.tolist()]
-    every: list[int] = sorted(set().union(*grids))
+    every: list[int] = sorted(set[int]().union(*grids))
     within = [np.array([g for g, grid in enumerate(grids) if k in grid]) for k in every]
     return [_mean(cells, f"pass@{k}", ks, level, groups) for k, groups in zip(every, within, strict=True)]
 

@@ -37,6 +37,7 @@ class Metric(NamedTuple):
     values: Callable[[Cells, np.ndarray], PerProblem] | None  # (cells, k of each group); None: a ratio of sums
     unit: str = ""
     span: tuple[float, float] = UNBOUNDED
+    reads: tuple[str, ...] = ()  # further columns it looks at where rows have them
 
 
 def _draw_words(k: str) -> str:
@@ -123,10 +124,10 @@ _TEXT, _NEVER_MORE = (0.0, np.inf), (-np.inf, 0.0)
 
 METRICS: dict[str, Metric] = {
     "distinct_correct": Metric(("gold", "answer"), _distinct_correct, "answers", _TEXT),
-    "solution_coverage": Metric(("gold", "answer"), _solution_coverage, "", SHARE),
+    "solution_coverage": Metric(("gold", "answer"), _solution_coverage, "", SHARE, ("n_solutions",)),
     "answer_entropy": Metric(("answer",), _answer_entropy, "nats", _TEXT),
     "gini_simpson": Metric(("answer",), _gini_simpson, "", SHARE),
-    "unparsed_rate": Metric(("answer",), _unparsed_rate, "", SHARE),
+    "unparsed_rate": Metric(("answer",), _unparsed_rate, "", SHARE, ("gold",)),
     "token_entropy": Metric(("entropy",), _row_mean("entropy", True, _TEXT), "nats", _TEXT),
     "mean_tokens": Metric(("n_tokens",), _row_mean("n_tokens", True, _TEXT), "tokens", _TEXT),
     "mean_score": Metric(("score",), _row_mean("score", False, SHARE), "", SHARE),

@@ -61,14 +61,14 @@ def round_difference(
     narrow = [table[[name for name in columns if name in table]] for table in parts]
     tables = [table[table["round"].isin([first, last])] if "round" in table else table for table in narrow]
     if not tables:
-        return tidy([], ("round",))
+        return tidy([], ("round",), [])
     cells = reduce_rows(pd.concat(tables), ("round",), wish.columns, wish.problems)
     reason, values = lack(cells, metric), metric_of(metric).values
     per = None if reason or values is None else values(cells, draws_of(cells, wish.k, {}))
     changes = [_change(cells, per, reason, place, (first, last), wish.level) for place in dict.fromkeys(cells.places())]
     table = pd.DataFrame(changes, columns=["run", "split", "value", "low", "high", "n", "method", "k"])
-    table = table.assign(round=last, metric=f"{metric}_change", unit=metric_of(metric).unit, band=np.nan, _place=0)
-    return tidy([table], ("round",))
+    table = table.assign(round=last, metric=f"{metric}_change", unit=metric_of(metric).unit, band=np.nan)
+    return tidy([table], ("round",), [f"{metric}_change"])
 
 
 def _change(

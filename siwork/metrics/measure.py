@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +16,10 @@ from siwork.metrics.catalogue import DEFAULT, metric_of
 from siwork.metrics.cells import Cells, reduce_rows
 from siwork.metrics.draws import whole
 from siwork.metrics.intervals import checked_level
-from siwork.schema import METRICS, ROWS, SPLITS, KnobError, SchemaError, check
+from siwork.schema import METRICS, SPLITS, KnobError, SchemaError, check
 
 _INT = pd.ArrowDtype(pa.int64())
+_SOLUTIONS = "n_solutions"  # a column of problems, which rows may carry too
 
 
 class Wish(NamedTuple):
@@ -32,8 +34,8 @@ class Wish(NamedTuple):
     @property
     def columns(self) -> list[str]:
         """Row columns that the metrics read beside the keys."""
-        needs = {column for name in self.names for column in metric_of(_first(name)).needs}
-        return sorted(needs | ({"n_solutions"} if "solution_coverage" in self.names else set()))
+        metrics = [metric_of(_first(name)) for name in self.names]
+        return sorted({column for metric in metrics for column in (*metric.needs, *metric.reads)})
 
 
 def measure(
@@ -80,7 +82,7 @@ def measure(
     else:
         tables = list(frames(rows, [*wish.by, *wish.columns]))
         parts = [_measured(pd.concat(tables, ignore_index=True), wish, {})] if tables else []
-    return tidy(parts, wish.by)
+    return tidy(parts, wish.by, wish.names)
 
 
 def wished(
@@ -126,14 +128,16 @@ def frames(source: Any, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     """
     if not callable(getattr(source, "iter_rows", None)):
         raise SchemaError(f"a row table or a run is needed, got {type(source).__name__}; Run(folder) opens a folder")
-    known = [column.name for column in ROWS]
-    read = [
-        name for name in dict.fromkeys(["run", "split", "problem", "hint", "turn", *columns]) if name != "n_solutions"
-    ]
-    if "columns" not in inspect.signature(source.iter_rows).parameters:
-        yield from source.iter_rows()
-        return
-    yield from source.iter_rows(columns=[name for name in read if name in known])
+    read = list(dict.fromkeys(["run", "split", "problem", "hint", "turn", *columns]))
+    try:
+        choose = "columns" in inspect.signature(source.iter_rows).parameters
+        tables = iter(source.iter_rows(columns=[c for c in read if c != _SOLUTIONS]) if choose else source.iter_rows())
+        first = next(tables, None)
+    except SchemaError:  # the run lacks one of the columns: take what there is
+        tables = iter(source.iter_rows())
+        first = next(tables, None)
+    for table in () if first is None else chain([first], tables):
+        yield table[[name for name in read if name in table.columns]]
 
 
 def _least(tables: Iterable[pd.DataFrame], by: Sequence[str]) -> dict[tuple[str, str], int]:
@@ -152,12 +156,10 @@ def _measured(rows: pd.DataFrame, wish: Wish, sizes: dict[tuple[str, str], int])
     if "band" in wish.by and set(BAND_SHARES) & set(wish.names):
         whole_groups = reduce_rows(rows, [name for name in wish.by if name != "band"], wish.columns)
     parts = []
-    for place, name in enumerate(wish.names):
-        own = whole_groups if name in BAND_SHARES else cells
-        blocks = blocks_of(own, name, ks, wish.level) if own.groups else []
-        if blocks:
-            parts.append(frame(own, blocks).assign(_place=place))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    for own, shares in ((cells, False), (whole_groups, True)):
+        names = [name for name in wish.names if (name in BAND_SHARES) == shares]
+        parts.append(frame(own, [block for name in names for block in blocks_of(own, name, ks, wish.level)]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def draws_of(cells: Cells, k: int | None, sizes: dict[tuple[str, str], int]) -> np.ndarray:
@@ -168,12 +170,17 @@ def draws_of(cells: Cells, k: int | None, sizes: dict[tuple[str, str], int]) -> 
     return np.array([least.get(place, 1) for place in cells.places()], np.int64)
 
 
-def tidy(parts: Sequence[pd.DataFrame], by: Sequence[str]) -> pd.DataFrame:
-    """One table with the schema's types, ordered by run, round, other columns of `by`, split, and the order asked for."""
+def tidy(parts: Sequence[pd.DataFrame], by: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """One table with the schema's types, ordered by run, round, other columns of `by`, split, and the order of names."""
     others = [name for name in by if name not in ("round", "band")]
     shown = ["run", "round", "split", *others, "band", *(column.name for column in METRICS[3:]), "k"]
-    table = pd.concat([pd.DataFrame(columns=[*shown, "_place"], dtype=object), *parts], ignore_index=True)
+    table = pd.concat([pd.DataFrame(columns=shown, dtype=object), *parts], ignore_index=True)
     rank = table["split"].map({split: i for i, split in enumerate(SPLITS)})
+    place = [_place(metric, names) for metric in table["metric"]]
     order = ["run", "round", *others, "_rank", "_place", "k", "band"]
-    table = table.assign(_rank=rank).sort_values(order, kind="stable", ignore_index=True)[shown]
+    table = table.assign(_rank=rank, _place=place).sort_values(order, kind="stable", ignore_index=True)[shown]
     return check(table.astype({"band": _INT, "k": _INT}), table="metrics")
+
+
+def _place(metric: str, names: Sequence[str]) -> int:
+    return names.index(metric if metric in names else "pass@k")

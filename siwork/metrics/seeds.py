@@ -56,19 +56,21 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
     out = _pooled(pooled.iloc[first].reset_index(drop=True), found, table["unit"].iloc[first], mixed)
     total = np.bincount(code, minlength=cells)
     method = [_words(found, total, mixed, table["method"].iloc[at], g) for g, at in enumerate(first)]
-    out = out.assign(method=method, least=np.where(mixed, np.nan, least), most=np.where(mixed, np.nan, most))
+    out = out.assign(
+        method=np.array(method, dtype=object), least=np.where(mixed, np.nan, least), most=np.where(mixed, np.nan, most)
+    )
     if "k" in table:
         out["k"] = table["k"].iloc[first].mask(mixed).to_numpy()
     return check(out[[*dict.fromkeys([*table.columns, "least", "most"])]], table="metrics")
 
 
-def _groups(runs: pd.Series, group: Mapping[str, str] | None) -> list[str]:
+def _groups(runs: pd.Series, group: Mapping[str, str] | None) -> np.ndarray:
     if group is None:
-        return ["all runs"] * len(runs)
+        return np.full(len(runs), "all runs", dtype=object)
     for run in runs.unique():
         if run not in group:
             raise KnobError(f"group must name every run, {run!r} is not in it; {nearest(str(run), group)}")
-    return [group[run] for run in runs]
+    return np.array([group[run] for run in runs], dtype=object)
 
 
 def _check_once(table: pd.DataFrame, code: np.ndarray) -> None:

@@ -135,6 +135,7 @@ class Table:
         """Which prompt and which candidate each row is; every prompt, taken without its hint, must be known.
 
         A response that is no candidate counts as the candidate with the same canonical answer, where there is one.
+        Raises KnobError when prompts and responses are not equally many texts.
         """
         coded = arrow(prompts).dictionary_encode()
         different, code = coded.dictionary.to_pylist(), coded.indices.to_numpy()

@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from siwork.policies.tokens import BEGIN, PAD
 from siwork.schema import Knobbed, KnobError, knob
 
 EPSILON = 1e-5  # of RMSNorm
 THETA = 10_000.0  # of the rotary positions
+NEVER = -1e30  # logit of what is never said; finite, so that 0 · NEVER is 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ class Network(nn.Module):
     keys together; Hugging Face's Llama pairs (i, i + depth/2), so `siwork.policies.llama` reorders the rows.
     """
 
+    speed: Tensor
+    never: Tensor
+
     def __init__(self, shape: Shape, n_tokens: int) -> None:
         super().__init__()
         n, w, h = shape.layers, shape.width, shape.hidden
@@ -69,6 +74,8 @@ class Network(nn.Module):
         self.head = nn.Parameter(torch.empty(n_tokens, w))
         turns = THETA ** -(torch.arange(0, shape.depth, 2) / shape.depth)
         self.register_buffer("speed", turns, persistent=False)  # radians a position
+        never = torch.zeros(n_tokens).index_fill(0, torch.tensor([PAD, BEGIN]), NEVER)
+        self.register_buffer("never", never, persistent=False)
 
     @torch.no_grad()
     def fill(self, seed: int) -> Network:
@@ -112,8 +119,8 @@ class Network(nn.Module):
         return norm(x, self.last_norm)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Next-token logits (…, tokens) of hidden states."""
-        return F.linear(hidden, self.head)
+        """Next-token logits (…, tokens) of hidden states; pad and begin are never said."""
+        return F.linear(hidden, self.head, self.never)
 
 
 def norm(x: Tensor, gain: Tensor) -> Tensor:

@@ -21,14 +21,15 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save_file
 
 from siwork.policies.base import Completions, Plan, Texts
-from siwork.policies.candidates import STYLES, Table, arrow, unhinted
+from siwork.policies.candidates import Table, arrow, unhinted
 from siwork.policies.chance import entropy, invert, log_total, normal, tempered, total, uniform
 from siwork.policies.exact import truth
-from siwork.policies.weights import OUTSIDE, Weights
-from siwork.schema import BANDS, Knobbed, KnobError, RunError, check, format_call, knob
+from siwork.policies.weights import OUTSIDE, SHARED, Weights
+from siwork.schema import Knobbed, KnobError, RunError, check, format_call, knob
 from siwork.tasks import Task
 
 SHARED_RATE, PRIVATE_RATE = 0.05, 0.06  # standard steps at sharing 1 and 0, nats a unit of gradient
+STEEPEST = 3.0  # bound of sharpness either way: base logits times e³ leave one response, times e⁻³ leave all
 _EASY, _SLOPE = 2.94, -7.54  # log-odds of solving at difficulty 0 (0.95), and their change up to difficulty 1 (0.01)
 _FILE = "tabular.safetensors"
 
@@ -177,7 +178,7 @@ class TabularPolicy:
 
         A step adds rate · SHARED_RATE · sharing · gradient to the shared numbers, and rate · PRIVATE_RATE ·
         (1 − sharing) · problems in the batch · gradient to the private logits: coefficients of sum 1 move the
-        average problem of a batch by as much however many problems it holds.
+        average problem of a batch by as much however many problems it holds. Sharpness stays within ± STEEPEST.
 
         Raises KnobError for a hinted prompt, an empty batch, or coefficients of another shape or not finite.
         """
@@ -205,8 +206,9 @@ class TabularPolicy:
             raise KnobError(f"coefficients must be {len(rows)} finite numbers, got {coefficients!r}; check the update")
         slope = weights.slope(batch, coefficients)
         shared = plan.rate * SHARED_RATE * self.make.sharing
-        for name in ("sharpness", "skill", "style"):
+        for name in SHARED:
             weights.arrays()[name] += shared * slope[name]
+        np.clip(weights.sharpness, -STEEPEST, STEEPEST, out=weights.sharpness)
         private = plan.rate * PRIVATE_RATE * (1 - self.make.sharing) * len(batch.problems)
         weights.private[batch.problems] += private * slope["private"]
         return float(batch.logp.mean())
@@ -254,6 +256,7 @@ class TabularPolicy:
     def load(self, folder: Path) -> TabularPolicy:
         """A policy of the same knobs and task with the parameters in `folder`.
 
+        Difficulties are facts of problems: those registered here hold for the loaded policy too, before the file's.
         Raises RunError when the file is missing or damaged, or belongs to other knobs or another task.
         """
         path = Path(folder) / _FILE
@@ -266,22 +269,22 @@ class TabularPolicy:
                 )
             loaded = TabularPolicy(self.make, self.task)
             loaded._fill(about["prompts"], about["added"], tensors)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RunError(f"{path} holds no readable policy ({error}); go back to an earlier round") from None
+        told = self.weights.told()
+        loaded.weights.register(list(told), np.array(list(told.values()), float))
         return loaded
 
     def _fill(self, prompts: list[str], added: dict[str, list[str]], tensors: dict[str, np.ndarray]) -> None:
         table = self.weights.table.seen(prompts).grown(added)
-        shapes = {
-            "skill": (len(BANDS),),
-            "style": (STYLES,),
-            "private": table.live.shape,
-            "difficulty": (len(prompts),),
-        }
+        shapes = {name: self.weights.arrays()[name].shape for name in SHARED}
+        shapes |= {"private": table.live.shape, "difficulty": (len(prompts),)}
         for name, shape in shapes.items():
             found = tensors[name]
             if found.shape != shape or found.dtype != float or not np.isfinite(found).all():
                 raise ValueError(f"{name} must be {shape} finite numbers, got {found.shape}")
-        for name in ("sharpness", "skill", "style"):
+        if not ((tensors["difficulty"] >= 0) & (tensors["difficulty"] <= 1)).all():
+            raise ValueError("difficulty must be in 0 … 1")
+        for name in SHARED:
             self.weights.arrays()[name][:] = tensors[name]
         self.weights.adopt(table, tensors["difficulty"], tensors["private"])

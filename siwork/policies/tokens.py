@@ -13,6 +13,7 @@ from siwork.schema import KnobError
 PAD, END, BEGIN = 0, 1, 2  # BEGIN stands between a prompt and its response
 _SPECIAL = 3
 _REMEMBERED = 200_000  # encoded texts kept
+_NOTHING = np.zeros(0, np.int64)
 
 
 class Tokens:
@@ -84,6 +85,22 @@ class Tokens:
         texts = [self.decode(np.frombuffer(row.as_py(), np.int32)) for row in rows.dictionary]
         return pa.array(texts, pa.string()).take(rows.indices)
 
+    def prompts(self, texts: pa.StringArray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The different prompts as tokens with begin behind, and which of them each text is. Raises as `encode`."""
+        coded = texts.dictionary_encode()
+        return [np.append(self.encode(text), BEGIN) for text in coded.dictionary.to_pylist()], coded.indices.to_numpy()
+
+    def rows(self, prompts: pa.StringArray, responses: pa.StringArray, finished: np.ndarray) -> Sequences:
+        """(n,) sequences of two parts: prompt and begin; response, and end where finished. Raises as `encode`."""
+        asked, which = self.prompts(prompts)
+        coded = responses.dictionary_encode()
+        said = [self.encode(text) for text in coded.dictionary.to_pylist()]
+        said += [np.append(ids, END) for ids in said]
+        parts: list[np.ndarray] = [_NOTHING] * (2 * len(which))
+        parts[::2] = [asked[i] for i in which]
+        parts[1::2] = [said[i] for i in coded.indices.to_numpy() + len(coded.dictionary) * finished]
+        return Sequences(parts, joined=2)
+
 
 class Sequences:
     """Token sequences of unequal length in one array; `padded` makes a batch of some of them.
@@ -101,9 +118,9 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.length)
 
-    def padded(self, rows: np.ndarray) -> np.ndarray:
+    def padded(self, rows: np.ndarray, at_least: int = 0) -> np.ndarray:
         """The sequences `rows` (b,), padded on the right to the longest of them (b, l) int64."""
         length = self.length[rows]
-        column = np.arange(length.max(initial=0))
+        column = np.arange(length.max(initial=at_least))
         place = self._start[rows, None] + column
         return self._flat[np.where(column < length[:, None], place, -1)]

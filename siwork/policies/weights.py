@@ -27,6 +27,7 @@ from siwork.tasks.base import band
 
 OUTSIDE = float(np.log(1e-4))  # nats: floor of a response that is no candidate, and where it enters when trained on
 UNKNOWN_DIFFICULTY = 0.5  # of a prompt that was never registered
+SHARED = ("sharpness", "skill", "style")  # names of the parameters that all problems share
 
 
 class Batch(NamedTuple):
@@ -84,6 +85,11 @@ class Weights:
         known = self.difficulty.copy()
         known[self.rows(prompts)] = difficulty
         self._place(known)
+
+    def told(self) -> dict[str, float]:
+        """Registered difficulties by prompt; one of exactly 0.5 counts as unknown."""
+        known = zip(self.table.rows, self.difficulty.tolist(), strict=True)
+        return {prompt: value for prompt, value in known if value != UNKNOWN_DIFFICULTY}
 
     def rows(self, prompts: Sequence[str]) -> np.ndarray:
         """Table rows (n,) of prompts that have been seen."""
@@ -167,8 +173,8 @@ class Weights:
     def digest(self) -> bytes:
         """32 bytes of all parameters; a problem that is as at first sight leaves no trace."""
         mark, prompts, added = blake2b(digest_size=32), list(self.table.rows), self.added()
-        for shared in (self.sharpness, self.skill, self.style):
-            mark.update((shared + 0.0).tobytes())  # turns -0.0 into 0.0
+        for name in SHARED:
+            mark.update((self.arrays()[name] + 0.0).tobytes())  # turns -0.0 into 0.0
         moved = self.private.any(axis=1) | (self.difficulty != UNKNOWN_DIFFICULTY)
         for row in sorted(np.flatnonzero(moved).tolist(), key=prompts.__getitem__):
             own = self.private[row, : len(self.table.facts[row].texts)] + 0.0

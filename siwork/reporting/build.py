@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,9 +111,17 @@ def _header(comparison: Comparison, title: str) -> Html:
     return element(
         "header",
         element("h1", title),
-        element("p", f"{len(runs)} runs, {len(comparison.groups)} recipes. Written {when}.{missing}", class_="soft"),
+        element(
+            "p",
+            f"{_count(runs, 'run')}, {_count(comparison.groups, 'recipe')}. Written {when}.{missing}",
+            class_="soft",
+        ),
         element("nav", element("ul", *links), aria_label="parts of this page"),
     )
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _file(name: str) -> Html:

@@ -30,7 +30,7 @@ def repeat(comparison: Comparison) -> Html:
     return section(
         "repeat",
         "Make it again",
-        element("pre", "\n".join(lines), class_="command"),
+        element("pre", "\n".join(lines), class_="command", tabindex="0"),
         grid(["run", "recipe", "seed", "rounds done", "seconds", "begun"], rows, "Runs and seeds"),
         *(element("p", note, class_="soft") for note in notes),
     )

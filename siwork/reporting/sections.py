@@ -62,8 +62,8 @@ def findings(comparison: Comparison) -> Html:
 def recipes(comparison: Comparison) -> Html:
     """The recipes side by side: formula, and first value → last value of what matters first."""
     changes = comparison.changes
-    metrics = {row["metric"]: told_name(row) for row in told(changes)[:4]}
-    head = ["recipe", "formula", "seeds", *metrics.values()]
+    metrics = [row["metric"] for row in told(changes)[:4]]
+    head = ["recipe", "formula", "seeds", *map(told_name, metrics)]
     rows = []
     for group in comparison.groups:
         mine = {row["metric"]: row for row in told(changes[changes["run"] == group.name])}

@@ -68,15 +68,17 @@ def accounts(comparison: Comparison) -> list[Account]:
 
 def _head(comparison: Comparison, group: Group) -> str:
     rounds = comparison.table.loc[comparison.table["run"] == group.name, "round"]
-    first, last = int(rounds.min()), int(rounds.max())
-    seeds = f"{len(group.runs)} seeds" if len(group.runs) > 1 else "one seed"
-    span = f"round {first} to round {last}" if last > first else f"round {first} only, so nothing can have changed"
-    return f"{span}, {seeds} ({group.recipe})"
+    first, last, seeds = int(rounds.min()), int(rounds.max()), len(group.runs)
+    if last == first:
+        return f"round {first} only, so nothing can have changed"
+    if seeds == 1:
+        return f"round {first} to round {last}, one seed: too few seeds to say what the recipe does"
+    return f"round {first} to round {last}, {seeds} seeds"
 
 
 def _sentences(comparison: Comparison, group: Group) -> list[Sentence]:
     changes = comparison.changes[comparison.changes["run"] == group.name]
-    return [sentence(told_name(row), row, len(group.runs)) for row in told(changes)]
+    return [sentence(_with_tries(row), row, len(group.runs)) for row in told(changes)]
 
 
 def told(changes: pd.DataFrame) -> list[dict[str, Any]]:
@@ -91,11 +93,14 @@ def told(changes: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 
-def told_name(row: dict[str, Any]) -> str:
+def told_name(metric: str) -> str:
     """A metric as a sentence calls it."""
-    name = _NAMES.get(row["metric"], row["metric"])
+    return _NAMES.get(metric, metric)
+
+
+def _with_tries(row: dict[str, Any]) -> str:
     counts = row["metric"] in ("distinct_correct", "solution_coverage") and not pd.isna(row["k"])
-    return f"{name} in {row['k']:.0f} tries" if counts else name
+    return told_name(row["metric"]) + (f" in {row['k']:.0f} tries" if counts else "")
 
 
 def sentence(name: str, row: dict[str, Any], seeds: int) -> Sentence:
@@ -105,17 +110,25 @@ def sentence(name: str, row: dict[str, Any], seeds: int) -> Sentence:
     ----------
     name : what changed
     row : first_value, last_value, value (the difference), low, high, n, unit, method
-    seeds : runs behind it; with fewer than two nothing is claimed
+    seeds : runs of the group; the change in a single run is told without a claim about its recipe
     """
     value, low, high = (float(row[key]) for key in ("value", "low", "high"))
     if math.isnan(value):
         return Sentence(f"{name}: unknown: {row['method']}", False)
     first, last = (number(row[end], row["first_value"], row["last_value"]) for end in ("first_value", "last_value"))
     unit = f" {row['unit']}" if row["unit"] and row["unit"] not in name else ""
-    over = f"over {seeds} seeds" if seeds > 1 else f"over {row['n']:,.0f} problems, one seed"
-    change = f"difference {interval(value, low, high, sign=True)} {over}"
+    over = _over(int(row["n"]), seeds)
     if value == 0 and first == last and math.isnan(low):
-        return Sentence(f"{name} stayed at {first}{unit} ({over.removeprefix('over ')})", True)
+        return Sentence(f"{name} stayed at {first}{unit} ({over})", True)
+    change = f"difference {interval(value, low, high, sign=True)} over {over}"
     if seeds > 1 and (low > 0 or high < 0):
         return Sentence(f"{name} {'rose' if value > 0 else 'fell'} from {first} to {last}{unit} ({change})", True)
-    return Sentence(f"{name} {first} → {last}{unit} ({change}): too few seeds to say", False)
+    return Sentence(
+        f"{name} {first} → {last}{unit} ({change}){': too few seeds to say' if seeds > 1 else ''}", seeds == 1
+    )
+
+
+def _over(n: int, seeds: int) -> str:
+    if seeds == 1:
+        return f"{n:,} problems"
+    return f"{n} seeds" if n == seeds else f"{n} of {seeds} seeds"

@@ -112,6 +112,8 @@ def writing(what: str, folder: Path, remedy: str | None = None) -> Iterator[None
     what : what is being written, as the message names it
     folder : the run folder
     remedy : the next step; None proposes to resume the run
+
+    Raises RunError in place of the block's OSError.
     """
     try:
         yield

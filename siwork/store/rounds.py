@@ -33,7 +33,7 @@ def row_tables(
     columns: Sequence[str] | None,
     split: str | None,
 ) -> tuple[pa.Schema, Iterator[pa.Table]]:
-    """The common columns of some runs (folder, name), and their rows, one round at a time; see `Run.rows`."""
+    """The common columns of some runs (folder, name), and their rows, one round at a time. Raises as `Run.rows`."""
     if split is not None and split not in SPLITS:
         raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(split, SPLITS)}")
     wanted = rounds if rounds is None else [int(r) for r in dict.fromkeys(_several(rounds))]

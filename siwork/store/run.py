@@ -16,7 +16,7 @@ import pyarrow as pa
 from siwork.schema import ROUNDS, RunError, SchemaError, Unfinished, check
 from siwork.store.atomic import reason, writing
 from siwork.store.layout import count_done, inside, located, read_manifest
-from siwork.store.lock import holder
+from siwork.store.lock import Holder, holder
 from siwork.store.parquet import DAMAGE, joined, read_schema, read_table, to_pandas
 from siwork.store.rounds import own_tree, round_info, row_tables, state_folder
 from siwork.store.texts import read_json, read_lines, tail
@@ -184,7 +184,7 @@ class Run:
         return tail(path).rpartition("\n")[2] if path.exists() else ""
 
     def state_path(self, r: int) -> Path:
-        """Folder of the state saved with round r. Raises Unfinished, RunError when a link in it leads out of the run."""
+        """Folder of the state saved with round r. Raises Unfinished, RunError when it is missing or a link leads out."""
         return state_folder(self.folder, r)
 
     def request_stop(self) -> None:
@@ -195,8 +195,8 @@ class Run:
 
     def status(self) -> Status:
         """How the run is doing. Whether it runs is told by the writer's lock, not by the heartbeat's age."""
-        who = holder(self.folder)
-        manifest, beat, done = self.manifest, _heartbeat(self.folder), self.rounds_done
+        who, beat = _at_work(self.folder)
+        manifest, done = self.manifest, self.rounds_done
         infos = list(_infos(self.folder, range(max(done - _RECENT - 1, 0), done), tolerant=True))
         state = "running" if who else _idle_state(beat, infos)
         active = state in ("running", "dead")
@@ -210,6 +210,16 @@ class Run:
             pid=who.pid if who else None,
             seconds_left=_seconds_left(beat, infos, manifest["rounds"] + 1 - done) if who else None,
         )
+
+
+def _at_work(folder: Path) -> tuple[Holder | None, dict[str, Any]]:
+    """The lock's holder and the heartbeat of one instant: a writer that comes or goes in between is not "dead"."""
+    beat = _heartbeat(folder)
+    while True:
+        who, after = holder(folder), _heartbeat(folder)
+        if who is not None or after == beat:
+            return who, after
+        beat = after
 
 
 def _infos(folder: Path, rounds: range, tolerant: bool = False) -> Iterator[dict[str, Any]]:

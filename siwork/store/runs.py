@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from siwork.schema import Foreign, RunError
+from siwork.schema import Foreign, RunError, nearest
 from siwork.store.layout import find_runs, located
 from siwork.store.parquet import joined, to_pandas
 from siwork.store.rounds import row_tables
@@ -57,8 +57,11 @@ class Runs:
         return len(self.folders)
 
     def __getitem__(self, name: str) -> Run:
-        """The run of that name. Raises KeyError."""
-        return {run.name: run for run in self}[name]
+        """The run of that name. Raises Foreign."""
+        for run in self:
+            if run.name == name:
+                return run
+        raise Foreign(f"none of these runs is called {name!r}; {nearest(name, self.names)}")
 
     @property
     def names(self) -> list[str]:

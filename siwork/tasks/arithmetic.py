@@ -175,8 +175,7 @@ def _terms(part: Form, sign: int) -> list[tuple[Core, int]]:
     own, core = part
     if core[0] != _SUM:
         return [(core, sign * own)]
-    turn = sign * (own or 1)
-    return list(core[1]) if turn == 1 else [(term, -s) for term, s in core[1]]
+    return list(core[1]) if sign == own else [(term, -s) for term, s in core[1]]  # own 0: turning changes nothing
 
 
 def _sum(terms: list[tuple[Core, int]]) -> Form:
@@ -242,4 +241,4 @@ def _can_turn(core: Core) -> bool:
         return False
     if core[0] == _PRODUCT:
         return any(_can_turn(factor) for factor in core[1] + core[2])
-    return any(s <= 0 or _can_turn(term) for term, s in core[1])
+    return any(s < 0 or _can_turn(term) for term, s in core[1])

@@ -134,18 +134,19 @@ class Countdown(Task):
         return [*right, *wrong, right[0].rstrip(")").rstrip("0123456789")]
 
     def _misses(self, prompt: str, rng: np.random.Generator, n: int) -> list[str]:
-        """Up to `n` different wrong answers, a weighted draw without replacement from a pool of random expressions."""
+        """Up to `n` different wrong answers: random expressions, in the order of a weighted draw by nearness."""
         numbers, target = _understood(prompt)
-        misses: dict[str, float] = {}
-        for _ in range(8 * n):
-            node = _random_expression(list(numbers), _OPERATORS[self.operators], rng)
-            reached = value(node)
-            if reached is not None and reached != target:
-                misses[canonical(node)] = float(abs(reached - target))
-        texts, distance = list(misses), np.array(list(misses.values()))
-        # the exponential race: smallest E/w first is a draw without replacement with weights w = 1/(1 + distance)
-        order = np.argsort(rng.exponential(size=len(texts)) * (1 + distance), kind="stable")
-        return [texts[i] for i in order[: max(n, 0)]]
+        pool = [_random_expression(list(numbers), _OPERATORS[self.operators], rng) for _ in range(8 * n)]
+        reached = [(node, value(node)) for node in pool]
+        misses = [(node, abs(worth - target)) for node, worth in reached if worth is not None and worth != target]
+        # exponential race: ascending E/w is a weighted draw without replacement, here w = 1/(1 + distance)
+        finish = rng.exponential(size=len(misses)) * np.array([1 + float(distance) for _, distance in misses])
+        texts: dict[str, None] = {}
+        for i in np.argsort(finish, kind="stable"):
+            if len(texts) == n:
+                break
+            texts[canonical(misses[i][0])] = None
+        return list(texts)
 
     def hint_text(self, prompt: str, kind: str) -> str:
         """`answer`: the simplest solution. `step`: its first innermost operation, such as `3*5`.
