@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,7 +232,7 @@ class _Clock:
 
     def __init__(self, writer: Writer, r: int) -> None:
         self.writer, self.r = writer, r
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.stage, self.since = "start", time.monotonic()
 
     def tell(self, stage: str, share: float) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from made import made_run
 
 from siwork import report as facade_report
 from siwork.reporting import compare, in_words, report
+from siwork.reporting.compare import groups_of
 from siwork.reporting.html import Html, element, script_json, text
 from siwork.reporting.repeat import commands
 from siwork.reporting.samples import cut
@@ -40,8 +42,13 @@ def flat(home):
 
 
 @pytest.fixture(scope="module")
-def page(star, flat, home):
-    return report([*star, *flat], home / "report.html").read_text(encoding="utf-8")
+def both(star, flat):
+    return compare([*star, *flat])
+
+
+@pytest.fixture(scope="module")
+def page(both, home):
+    return report(both, home / "report.html").read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
@@ -74,19 +81,20 @@ class Page(HTMLParser):
         ]
 
 
-def test_three_seeds_that_agree_make_a_claim(star):
+def test_three_seeds_that_agree_make_a_claim(both):
     # pass@1, last round: 0.60, 0.55 and 0.50 by seed, from 0.20: differences 0.40, 0.35, 0.30
     # mean 0.35, sd 0.05, t(2) = 4.3027: 0.35 ± 4.3027 · 0.05 / √3 = 0.35 ± 0.1242
-    lines = in_words(star)
+    lines = in_words(both)
     assert lines[0] == "star: round 0 to round 2, 3 seeds"
     assert lines[1] == "  pass@1 rose from 0.200 to 0.550 (difference +0.350 [+0.226, +0.474] over 3 seeds)"
     assert "  pass@4 stayed at 0.800 (3 seeds)" in lines
 
 
-def test_an_interval_that_holds_0_makes_no_claim(flat):
+def test_an_interval_that_holds_0_makes_no_claim(both):
     # differences 0, −0.05 and −0.05, for the easiest problem has one right completion to lose: mean −1/30, sd 0.0289
     # −0.0333 ± 4.3027 · 0.0289 / √3 = −0.0333 ± 0.0717
-    line = in_words(flat)[1]
+    lines = in_words(both)
+    line = lines[lines.index("flat: round 0 to round 2, 3 seeds") + 1]
     assert line == "  pass@1 0.200 → 0.167 (difference −0.033 [−0.105, +0.038] over 3 seeds): too few seeds to say"
 
 
@@ -99,8 +107,8 @@ def test_one_seed_makes_no_claim_about_the_recipe(star):
 
 
 def test_groups_come_in_the_order_given(star, flat):
-    assert [group.name for group in compare([*star, *flat]).groups] == ["star", "flat"]
-    assert [group.name for group in compare([*flat, *star]).groups] == ["flat", "star"]
+    assert [group.name for group in groups_of([*star, *flat])] == ["star", "flat"]
+    assert [group.name for group in groups_of([*flat, *star])] == ["flat", "star"]
 
 
 def test_what_is_unknown_says_why(tmp_path):
@@ -110,8 +118,9 @@ def test_what_is_unknown_says_why(tmp_path):
 
 
 def test_a_single_round_says_that_nothing_can_have_changed(tmp_path):
-    assert in_words([made_run(tmp_path / "a", played=1)]) == ["a: round 0 only, so nothing can have changed"]
-    assert report([Run(tmp_path / "a")], tmp_path / "a.html").stat().st_size > 1_000_000
+    found = compare([made_run(tmp_path / "a", played=1)])
+    assert in_words(found) == ["a: round 0 only, so nothing can have changed"]
+    assert report(found, tmp_path / "a.html").stat().st_size > 1_000_000
 
 
 def test_siblings_of_unequal_length_are_compared_at_the_last_common_round(tmp_path):
@@ -125,7 +134,7 @@ def test_runs_without_a_finished_round_are_named_or_refused(star, tmp_path):
     begun = made_run(tmp_path / "begun", played=0)
     with pytest.raises(Unfinished, match="no round is finished in begun"):
         compare([begun])
-    path = report([*star, begun], tmp_path / "r.html")
+    path = report([star[0], begun], tmp_path / "r.html")
     assert "Left out, no round finished: begun." in path.read_text(encoding="utf-8")
 
 
@@ -138,7 +147,7 @@ def test_no_run_and_two_runs_of_one_name_are_refused(star, tmp_path):
 
 def test_groups_of_one_name_are_told_apart(tmp_path):
     runs = [made_run(tmp_path / "x-s0"), made_run(tmp_path / "x-s1", seed=1, recipe=VOTE)]
-    assert [group.name for group in compare(runs).groups] == ["x", "x (2)"]
+    assert [group.name for group in groups_of(runs)] == ["x", "x (2)"]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +195,7 @@ def test_headings_tables_and_figures_are_told_to_who_cannot_see_them(page):
     levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     plots = found.all("div", class_="plot")
     assert len(plots) == 9
     assert all(a["role"] == "img" and a["tabindex"] == "0" for a in plots)
@@ -265,7 +274,7 @@ def test_completions_of_a_hard_a_middle_and_an_easy_problem_are_shown_for_every_
 def test_the_commands_are_ones_that_siwork_takes(star, flat):
     from siwork.cli.main import _parser
 
-    first, second = (commands(group) for group in compare([*star, *flat]).groups)
+    first, second = (commands(group) for group in groups_of([*star, *flat]))
     assert len(first) == len(second) == 1
     words = shlex.split(first[0])
     assert words[0] == "siwork"
@@ -276,7 +285,7 @@ def test_the_commands_are_ones_that_siwork_takes(star, flat):
 
 
 def test_seeds_with_a_gap_need_two_commands(star):
-    (group,) = compare([star[0], star[2]]).groups
+    (group,) = groups_of([star[0], star[2]])
     assert [re.search(r"--seeds.*?(?= --problems)", line)[0] for line in commands(group)] == [
         "--seeds 1",
         "--seeds 1 --seed 2",
@@ -285,7 +294,7 @@ def test_seeds_with_a_gap_need_two_commands(star):
 
 def test_a_forked_run_is_named_with_its_source(star, tmp_path):
     made = fork(star[0].folder, tmp_path / "other", at=1)
-    (group,) = compare([made]).groups
+    (group,) = groups_of([made])
     assert commands(group) == ["# other was forked from star-s0 at round 1"]
 
 
@@ -309,6 +318,7 @@ def test_a_run_without_bands_or_truth_still_has_a_page(tmp_path):
 
 
 def test_a_path_that_cannot_be_written_is_an_error_with_the_next_step(star, tmp_path):
-    assert facade_report(star[:1], tmp_path / "new" / "folder" / "r.html") == tmp_path / "new" / "folder" / "r.html"
+    found, path = compare(star[:1]), tmp_path / "new" / "folder" / "r.html"
+    assert facade_report(found, path) == path
     with pytest.raises(RunError, match="name a file in a folder that can be written"):
-        report(star[:1], tmp_path)
+        report(found, tmp_path)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 
+import numpy as np
+
 from siwork.metrics import measure
 from siwork.store import Run
 from siwork.sweep import Progress, Sweep
 
-_SHOWN = ("pass@1", "distinct_correct", "answer_entropy")
+_SHOWN = {"pass@1": "pass@1", "distinct_correct": "distinct right", "answer_entropy": "answer entropy"}
 
 
 def follow(sweep: Sweep) -> bool:
@@ -70,18 +72,16 @@ class _Screen:
 
 def _round_line(run: Run, r: int, width: int) -> str:
     rows = run.rows(rounds=[r], split="heldout")
-    table = measure(rows, metrics=_SHOWN, problems=run.problems()).set_index("metric")
-    figures = []
-    for name in _SHOWN:
-        value, low, high = (table.at[name, part] for part in ("value", "low", "high"))
-        figures.append(f"{_SHORT[name]} " + ("unknown" if value != value else f"{value:.2f} [{low:.2f}, {high:.2f}]"))
+    table = measure(rows, metrics=list(_SHOWN))
+    ends = table[["value", "low", "high"]].to_numpy(float, na_value=np.nan)
+    figures = [
+        f"{short} " + ("unknown" if np.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]")
+        for short, (value, low, high) in zip(_SHOWN.values(), ends, strict=True)
+    ]
     info = run.round_info(r)
     kept = "evaluation only" if info["closing"] else f"{info['n_accepted'] / max(info['n_train'], 1):4.0%} accepted"
     n = rows["problem"].nunique()
     return f"{run.name:<{width}}  round {r}  {' · '.join(figures)} (n={n}) · {kept} · {info['seconds']:.1f} s"
-
-
-_SHORT = {"pass@1": "pass@1", "distinct_correct": "distinct right", "answer_entropy": "answer entropy"}
 
 
 def _moving_line(progress: list[Progress], seconds: float) -> str:

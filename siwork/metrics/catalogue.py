@@ -107,7 +107,9 @@ def _row_mean(column: str, plain: bool, span: tuple[float, float]) -> Callable[[
         x = cells.columns[column]
         mask = cells.plain if plain else np.ones(len(x), bool)
         lost = cells.rows_by_group(mask & ~np.isfinite(x))
-        return PerProblem(cells.mean(x, mask), "mean over samples", span, f"a sample with known {column}", lost=lost)
+        return PerProblem(
+            cells.mean(x, mask), "mean of a problem's samples", span, f"a sample with known {column}", lost=lost
+        )
 
     return values
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from siwork.metrics.catalogue import span_of
 from siwork.metrics.intervals import Moments, moments
@@ -52,15 +53,15 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
     known = ~np.isnan(values)
     found = moments(values[known], code[known], cells, level)
     least, most = _ends(values[known], code[known], cells)
-    mixed = _mixed(table, code, cells)
+    low_k, high_k = _draws(table, code, cells)
+    mixed = np.nan_to_num(high_k - low_k) > 0
     out = _pooled(pooled.iloc[first].reset_index(drop=True), found, table["unit"].iloc[first], mixed)
     total = np.bincount(code, minlength=cells)
     method = [_words(found, total, mixed, table["method"].iloc[at], g) for g, at in enumerate(first)]
-    out = out.assign(
-        method=np.array(method, dtype=object), least=np.where(mixed, np.nan, least), most=np.where(mixed, np.nan, most)
-    )
+    seen = np.where(mixed, np.nan, 1.0)
+    out = out.assign(method=np.array(method, dtype=object), least=_real(least * seen), most=_real(most * seen))
     if "k" in table:
-        out["k"] = table["k"].iloc[first].mask(mixed).to_numpy()
+        out["k"] = _real(low_k * seen).astype(pd.ArrowDtype(pa.int64()))
     return check(out[[*dict.fromkeys([*table.columns, "least", "most"])]], table="metrics")
 
 
@@ -83,6 +84,13 @@ def _check_once(table: pd.DataFrame, code: np.ndarray) -> None:
         )
 
 
+def _real(values: np.ndarray) -> pd.Series:
+    """Arrow numbers with null for NaN."""
+    return pd.Series(
+        pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(values, pa.float64(), from_pandas=True)]))
+    )
+
+
 def _ends(values: np.ndarray, code: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
     least, most = np.full(cells, np.nan), np.full(cells, np.nan)
     np.fmin.at(least, code, values)
@@ -90,14 +98,11 @@ def _ends(values: np.ndarray, code: np.ndarray, cells: int) -> tuple[np.ndarray,
     return least, most
 
 
-def _mixed(table: pd.DataFrame, code: np.ndarray, cells: int) -> np.ndarray:
-    """Where runs were measured at different k, so that their values do not compare, (cells,) bool."""
-    if "k" not in table:
-        return np.zeros(cells, bool)
-    k = table["k"].to_numpy(float, na_value=np.nan)
+def _draws(table: pd.DataFrame, code: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest k of the runs, (cells,) each; where they differ the values do not compare."""
+    k = table["k"].to_numpy(float, na_value=np.nan) if "k" in table else np.full(len(table), np.nan)
     known = ~np.isnan(k)
-    low, high = _ends(k[known], code[known], cells)
-    return np.nan_to_num(high - low) > 0
+    return _ends(k[known], code[known], cells)
 
 
 def _pooled(keys: pd.DataFrame, found: Moments, unit: pd.Series, mixed: np.ndarray) -> pd.DataFrame:

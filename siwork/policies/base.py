@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from siwork.schema import Knobbed
 
-Texts = Sequence[str] | np.ndarray | pa.Array  # n texts; arrays hold str objects
+Texts: TypeAlias = Sequence[str] | np.ndarray | pa.Array  # n texts; arrays hold str objects
 
 
 class Completions(NamedTuple):

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from siwork.policies.base import Completions, Plan, Texts
 from siwork.policies.candidates import arrow
 from siwork.policies.network import Network, Shape
-from siwork.policies.sampling import Chance, sample
+from siwork.policies.sampling import Chance, Draws, sample
 from siwork.policies.threads import Workers, threads, use_threads
 from siwork.policies.tokens import Tokens
 from siwork.policies.training import Ascent, score
@@ -30,7 +30,8 @@ __all__ = ["FILE", "STANDARD_RATE", "Shape", "TinyPolicy", "threads", "use_threa
 FILE = "policy.safetensors"
 STANDARD_RATE = 1e-3  # learning rate of `train` at width 64; ∝ 1/width
 _MARKS = ("#", ">")  # around a hint
-_LARGEST = 2**31  # bytes of a file that is read
+_KEY = "siwork"  # of the file's metadata
+_DAMAGE = (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
 
 
 class TinyPolicy:
@@ -102,3 +103,126 @@ class TinyPolicy:
         response = self.tokens.decode_rows(drawn.tokens)
         logp = self._as_read(asked, which, response, drawn)
         return Completions(response, drawn.n_tokens, drawn.finished, logp, drawn.entropy)
+
+    def _as_read(self, asked: pa.StringArray, which: np.ndarray, response: pa.StringArray, drawn: Draws) -> np.ndarray:
+        """log π of the responses as their text is read back, which is seldom another reading than the one drawn."""
+        logp, other = drawn.logp, np.flatnonzero(self.tokens.rereads(drawn.tokens))
+        if len(other):
+            prompts = asked.take(pa.array(other // (len(logp) // len(which))))
+            logp[other] = self.logp(prompts, response.take(pa.array(other)), drawn.finished[other])
+        return logp
+
+    def logp(self, prompts: Texts, responses: Texts, finished: np.ndarray) -> np.ndarray:
+        """(n,) nats: log-probability of each response at temperature 1, the end token counted where finished.
+
+        Rows that are equal are scored once. Raises KnobError when a text has no tokens or the lengths differ.
+        """
+        asked, said = arrow(prompts), arrow(responses)
+        finished = _flags(asked, said, finished)
+        code = asked.dictionary_encode().indices.to_numpy().astype(np.int64)
+        code = 2 * (code * max(len(said), 1) + said.dictionary_encode().indices.to_numpy()) + finished
+        _, first, back = np.unique(code, return_index=True, return_inverse=True)
+        place = pa.array(first)
+        return score(self.network, self.tokens.rows(asked.take(place), said.take(place), finished[first]))[back]
+
+    # ── how it learns ──────────────────────────────────────────────────────────────────────────────────
+    def train(self, plan: Plan, tell: Callable[[float], None] | None = None) -> np.ndarray:
+        """One AdamW step a batch along Σ c_i ∇ log π(y_i | x_i); the mean log π before each step (steps,), nats.
+
+        The optimiser starts afresh, the gradient's norm is clipped at 1, and the learning rate is plan.rate ·
+        STANDARD_RATE · 64 / width.
+
+        Raises KnobError when a text has no tokens, a batch is empty, or coefficients are of another shape or not
+        finite.
+        """
+        asked, said = arrow(plan.prompt), arrow(plan.response)
+        rows = self.tokens.rows(asked, said, _flags(asked, said, plan.finished))
+        seen = np.zeros(len(plan.batches))
+        with Workers() as workers:
+            ascent = Ascent(self.network, rows, plan.rate * STANDARD_RATE * 64 / self.shape.width, workers)
+            for i, batch in enumerate(plan.batches):
+                seen[i] = ascent.step(batch, plan.coefficients).mean()
+                if tell is not None:
+                    tell((i + 1) / len(plan.batches))
+        return seen
+
+    # ── copies and files ───────────────────────────────────────────────────────────────────────────────
+    def copy(self) -> TinyPolicy:
+        """An independent copy with the same parameters."""
+        return TinyPolicy(self.shape, self.tokens, self.max_new, deepcopy(self.network), self.origin)
+
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits of the SHA-256 of the parameters."""
+        mark = sha256()
+        for name, weights in sorted(self.network.state_dict().items()):
+            mark.update(name.encode() + weights.numpy().tobytes())
+        return mark.hexdigest()[:12]
+
+    def save(self, folder: Path) -> None:
+        """Write `policy.safetensors` into an existing folder."""
+        self.write(Path(folder) / FILE)
+
+    def write(self, path: Path) -> None:
+        """Write weights, sizes, vocabulary and origin to one file."""
+        about = {
+            "policy": self.name,
+            "shape": asdict(self.shape),
+            "max_new": self.max_new,
+            "vocabulary": self.tokens.vocabulary,
+            "origin": self.origin,
+        }
+        save_file(self.network.state_dict(), path, {_KEY: json.dumps(about, ensure_ascii=False)})
+
+    @classmethod
+    def read(cls, path: Path) -> TinyPolicy:
+        """The policy in a file that `write` made. Raises RunError when it is missing, damaged or another's."""
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads((file.metadata() or {})[_KEY])
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+            shape, tokens = Shape(**about["shape"]), Tokens(about["vocabulary"])
+            policy = cls(shape, tokens, about["max_new"], Network(shape, len(tokens)), about["origin"])
+            policy.network.load_state_dict(_sound(weights))
+        except _DAMAGE as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunError(f"{path} holds no readable tiny policy ({first}); take a file that siwork wrote") from None
+        return policy
+
+    def load(self, folder: Path) -> TinyPolicy:
+        """A policy of the same make with the parameters in `folder`.
+
+        Raises RunError when the file is missing or damaged, or has another shape, vocabulary or max_new.
+        """
+        path = Path(folder) / FILE
+        found = TinyPolicy.read(path)
+        for name, here, there in zip(("shape", "max_new", "vocabulary"), self._make(), found._make(), strict=True):
+            if here != there:
+                raise RunError(f"{path} has {name} {there!r:.80}, this policy {here!r:.80}; build the one it is of")
+        return found
+
+    def _make(self) -> tuple[Shape, int, tuple[str, ...]]:
+        return self.shape, self.max_new, self.tokens.vocabulary
+
+
+def _chance(temperature: float, top_p: float) -> Chance:
+    if not 0 <= temperature < np.inf:
+        raise KnobError(f"temperature must be ≥ 0 and finite, got {temperature}; nearest: 0")
+    if not 0 < top_p <= 1:
+        raise KnobError(f"top_p must be in (0, 1], got {top_p}; nearest: {1 if top_p > 1 else 0.01}")
+    return Chance(float(temperature), float(top_p))
+
+
+def _flags(asked: pa.StringArray, said: pa.StringArray, finished: np.ndarray) -> np.ndarray:
+    flags = np.asarray(finished, bool)
+    if not len(asked) == len(said) == len(flags):
+        raise KnobError(
+            f"prompts, responses and finished must be equally many, got {len(asked)}, {len(said)}, {len(flags)}"
+        )
+    return flags
+
+
+def _sound(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    for name, values in weights.items():
+        if values.dtype != torch.float32 or not values.isfinite().all():
+            raise ValueError(f"{name} must be finite float32 numbers")
+    return weights

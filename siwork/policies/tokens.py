@@ -37,7 +37,27 @@ class Tokens:
         self._index = {text: i for i, text in enumerate(self.strings) if text}
         self._reader = re.compile("|".join(map(re.escape, sorted(self.vocabulary, key=len, reverse=True))))
         self._known: dict[str, np.ndarray] = {}
-        self.one_reading = max(map(len, self.vocabulary)) == 1  # no text can be made of tokens in two ways
+        self._runs_on = self._running_on()
+
+    def _running_on(self) -> np.ndarray:
+        """(tokens, tokens) bool: whether a longer token may be read where a first token is followed by a second."""
+        runs_on = np.zeros((len(self), len(self)), bool)
+        for longer in self.vocabulary:
+            for first in (longer[:i] for i in range(1, len(longer)) if longer[:i] in self._index):
+                rest = longer[len(first) :]
+                for second in self.vocabulary:
+                    runs_on[self._index[first], self._index[second]] |= rest.startswith(second) or second.startswith(rest)
+        lacking = sorted(set("".join(self.vocabulary)) - set(self.vocabulary))
+        if runs_on.any() and lacking:
+            a, b = (self.strings[i] for i in np.argwhere(runs_on)[0])
+            raise KnobError(f"{a!r} and {b!r} may run into another token, so every character must be one; add {lacking}")
+        return runs_on
+
+    def rereads(self, ids: np.ndarray) -> np.ndarray:
+        """(n,) bool: whether the text of a padded row of tokens (n, l) may be read back as other tokens."""
+        if not self._runs_on.any():
+            return np.zeros(len(ids), bool)
+        return self._runs_on[ids[:, :-1], ids[:, 1:]].any(axis=1)
 
     def __len__(self) -> int:
         return len(self.strings)

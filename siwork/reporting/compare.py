@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -62,12 +62,11 @@ def compare(runs: Iterable[Run]) -> Comparison:
         names = ", ".join(run.name for run in given[:5])
         raise Unfinished(f"no round is finished in {names}; wait for the first one, or: siwork resume <folder>")
     groups = groups_of(begun)
-    tables = {run.name: measure(run) for group in groups for run in group.runs}
-    table = pd.concat([_pooled([tables[run.name] for run in group.runs], group) for group in groups], ignore_index=True)
-    changes = [_changes(group, tables) for group in groups]
-    return Comparison(
-        groups, table, pd.concat(changes, ignore_index=True), [run.name for run in given if not run.rounds_done]
-    )
+    tables = [pd.concat([measure(run) for run in group.runs], ignore_index=True) for group in groups]
+    pairs = list(zip(groups, tables, strict=True))
+    table = pd.concat([_pooled(table, group) for group, table in pairs], ignore_index=True)
+    changes = pd.concat([_changes(group, table) for group, table in pairs], ignore_index=True)
+    return Comparison(groups, table, changes, [run.name for run in given if not run.rounds_done])
 
 
 def groups_of(runs: list[Run]) -> list[Group]:
@@ -97,49 +96,43 @@ def _free(name: str, taken: set[str]) -> str:
     return next(one for one in numbered if one not in taken)
 
 
-def _pooled(tables: list[pd.DataFrame], group: Group) -> pd.DataFrame:
+def _pooled(table: pd.DataFrame, group: Group) -> pd.DataFrame:
     """Over seeds; a single run keeps its intervals over problems."""
-    table = pd.concat(tables, ignore_index=True)
-    if len(tables) == 1:
+    if len(group.runs) == 1:
         return table.assign(run=group.name, least=np.nan, most=np.nan)
     return over_seeds(table, group={run.name: group.name for run in group.runs})
 
 
-def _changes(group: Group, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _changes(group: Group, table: pd.DataFrame) -> pd.DataFrame:
     """Last − first of one group, at the last rounds that all its runs have."""
-    own = [tables[run.name] for run in group.runs]
-    last = {split: min(_last(table, split) for table in own) for split in ("heldout", "train")}
-    parts = [_of_run(run, tables[run.name], last) for run in group.runs]
-    table = pd.concat(parts, ignore_index=True)
-    if table.empty:
-        return table
-    ends = (
-        table[table["value"].notna()].groupby(_SPOT, dropna=False)[["first_value", "last_value"]].mean().reset_index()
-    )
-    pooled = _pooled([part.drop(columns=["first_value", "last_value"]) for part in parts], group)
-    merged = pooled.merge(ends, how="left", on=_SPOT)
+    last = {split: _last(group, table, split) for split in ("heldout", "train")}
+    parts = [*_pairs(group, table, last), _shares(table, last["train"])]
+    found = _with_ends(pd.concat(parts, ignore_index=True), table)
+    ends = found[found["value"].notna()].groupby(_SPOT, dropna=False)[["first_value", "last_value"]].mean()
+    pooled = _pooled(found.drop(columns=["first_value", "last_value"]), group)
+    merged = pooled.merge(ends.reset_index(), how="left", on=_SPOT)
     real = {name: merged[name].to_numpy(dtype=float, na_value=np.nan) for name in _REAL}
     return merged.assign(metric=merged["metric"].str.removesuffix(_CHANGE), **real)
 
 
-def _last(table: pd.DataFrame, split: str) -> int:
-    """The last round in which anything is known on the split, 0 when nothing is."""
-    rounds = table.loc[(table["split"] == split) & table["value"].notna(), "round"]
-    return int(rounds.max()) if len(rounds) else 0
+def _last(group: Group, table: pd.DataFrame, split: str) -> int:
+    """The last round in which every run of the group knows something of the split, 0 when there is none."""
+    known = table[(table["split"] == split) & table["value"].notna()]
+    rounds = known.groupby("run")["round"].max().reindex([run.name for run in group.runs])
+    return 0 if rounds.isna().any() else int(rounds.min())
 
 
-def _of_run(run: Run, table: pd.DataFrame, last: dict[str, int]) -> pd.DataFrame:
-    """Changes of one run: pairs by problem, and plain differences of the shares by band, which have no pairs."""
+def _pairs(group: Group, table: pd.DataFrame, last: dict[str, int]) -> Iterator[pd.DataFrame]:
+    """Changes paired by problem, a table a metric with a row a run."""
     largest = max(_tries(table), default=1)
     wanted = {"heldout": dict.fromkeys(["pass@1", f"pass@{largest}", *_PAIRED]), "train": ["proxy_gold_gap"]}
-    problems, parts = run.problems(), []
+    problems = pd.concat([run.problems().assign(run=run.name) for run in group.runs], ignore_index=True)
     for split, metrics in wanted.items():
         if last[split]:
-            rows = run.rows([0, last[split]], _COLUMNS, split)
-            tries = largest if split == "heldout" else None
-            parts += [round_difference(rows, name, 0, last[split], k=tries, problems=problems) for name in metrics]
-    found = pd.concat([*parts, _shares(table, last["train"])], ignore_index=True)
-    return _with_ends(found, table)
+            rows = [run.rows([0, last[split]], _COLUMNS, split) for run in group.runs]
+            whole = pd.concat(rows, ignore_index=True)
+            for name in metrics:
+                yield round_difference(whole, name, 0, last[split], problems=problems)
 
 
 def _tries(table: pd.DataFrame) -> list[int]:
@@ -149,15 +142,16 @@ def _tries(table: pd.DataFrame) -> list[int]:
 
 
 def _shares(table: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Plain differences of the accepted shares by band; a ratio of sums has no pairs."""
     shares = table[table["metric"] == "accepted_share"]
-    first, final = (shares[shares["round"] == r].set_index("band") for r in (0, last))
-    if not last or final.empty:
+    first, final = (shares[shares["round"] == r].set_index(["run", "band"]) for r in (0, last))
+    if not last:
         return shares.iloc[:0]
     words = "difference of two shares, so no interval over problems"
-    moved = final.assign(
-        metric=f"accepted_share{_CHANGE}", value=final["value"] - first["value"], low=np.nan, high=np.nan, method=words
-    )
-    return moved.reset_index()[table.columns]
+    why = first["method"].where(first["value"].isna(), final["method"])
+    value = final["value"] - first["value"]
+    moved = final.assign(value=value, low=np.nan, high=np.nan, method=why.where(value.isna(), words))
+    return moved.assign(metric=f"accepted_share{_CHANGE}").reset_index()[table.columns]
 
 
 def _with_ends(changes: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,141 @@
+"""The command line as a user meets it: real processes, real folders."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from siwork.cli import main
+from siwork.store import Run
+
+QUICK = [
+    "--policy",
+    "tabular",
+    "--task",
+    "countdown(numbers=3)",
+    "--problems",
+    "20",
+    "--heldout",
+    "10",
+    "--beyond",
+    "0",
+]
+
+
+def siwork(folder, *words, **more):
+    command = [sys.executable, "-m", "siwork", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, **more)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    told = siwork(folder, "run", "vanilla", *QUICK, "--rounds", 2, "--seeds", 2, "--samples", 8)
+    return folder, told
+
+
+def test_run_plays_every_seed_and_says_each_round(played):
+    folder, told = played
+    assert told.returncode == 0, told.stderr
+    assert len(re.findall(r"round [012]  pass@1 0\.\d\d \[0\.\d\d, \d\.\d\d\]", told.stdout)) == 6
+    assert "evaluation only" in told.stdout
+    assert [Run(folder / "runs" / f"vanilla-countdown-s{s}").status().state for s in (0, 1)] == ["finished"] * 2
+
+
+def test_a_finished_run_is_not_played_again(played):
+    folder, _ = played
+    before = Run(folder / "runs/vanilla-countdown-s0").events()
+    told = siwork(folder, "run", "vanilla", *QUICK, "--rounds", 2, "--samples", 8)
+    assert told.returncode == 0
+    played_rounds = [
+        e for e in Run(folder / "runs/vanilla-countdown-s0").events()[len(before) :] if e["event"] == "saved"
+    ]
+    assert played_rounds == []
+
+
+def test_report_is_one_page(played):
+    folder, _ = played
+    told = siwork(folder, "report", "runs", "-o", "page.html")
+    assert told.returncode == 0, told.stderr
+    page = (folder / "page.html").read_text()
+    assert "pass@1" in page
+    assert (folder / "page.html").stat().st_size < 8_000_000
+
+
+def test_fork_then_resume(played):
+    folder, _ = played
+    told = siwork(folder, "fork", "runs/vanilla-countdown-s0", "runs/branch", "--at", 1, "--recipe", "restart")
+    assert told.returncode == 0, told.stderr
+    assert "siwork resume" in told.stdout
+    assert siwork(folder, "resume", "runs/branch", "--rounds", 3).returncode == 0
+    assert Run(folder / "runs/branch").rounds_done == 4
+
+
+def test_ctrl_c_ends_after_the_stage_and_the_run_goes_on_later(tmp_path):
+    words = ["run", "vanilla", *QUICK, "--rounds", "500", "--samples", "8"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "siwork", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    folder, end = tmp_path / "runs/vanilla-countdown-s0", time.monotonic() + 60
+    while not (folder / "rounds/0001/DONE").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGINT)
+    said, _ = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "stopping after the present stage" in said
+    assert f"go on with: siwork resume {folder}" in said
+    done = Run(folder).rounds_done
+    assert Run(folder).status().state == "stopped"
+    assert 2 <= done < 500
+    assert siwork(tmp_path, "resume", folder, "--rounds", done).returncode == 0
+    assert Run(folder).rounds_done == done + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "vanila"], "nearest: 'vanilla'"),
+        (["run", "vanilla", "--task", "cuntdown"], "no task is called 'cuntdown'; nearest: 'countdown'"),
+        (["run", "vanilla", "--policy", "tabluar"], "no policy is called 'tabluar'; nearest: 'tabular'"),
+        (["run", "vanilla", "--seeds", "0"], "--seeds must be at least 1, got 0"),
+        (["run", "seed | sft | cot"], "stands too late"),
+        (["run", "cot(k=0)"], "must be in 1 … 4096, got 0; nearest: 1"),
+        (["resume", "nowhere"], "nowhere is no run"),
+        (["report", "nowhere"], "nowhere"),
+        (["fork", "nowhere", "there", "--at", "1"], "nowhere is no run"),
+        (["recipes", "starr"], "nearest: 'star'"),
+        (["tasks", "addd"], "nearest: 'add'"),
+    ],
+)
+def test_errors_are_one_sentence_without_a_traceback(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("siwork: ")
+    assert said in error
+    assert "Traceback" not in error
+    assert error.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path):
+    assert "Traceback" in siwork(tmp_path, "--debug", "run", "vanila").stderr
+
+
+def test_catalogues_are_told_to_people_and_programs(capsys):
+    for words in (["recipes"], ["recipes", "star"], ["recipes", "cot"], ["tasks"], ["tasks", "add"]):
+        assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "seed · cot(k=8) + hint(answer, on=fail) · gold · correct · sft · reset" in told
+    assert "digits = 8 digits  (1 … 20)" in told
+    for words in (["recipes", "--json"], ["recipes", "cot", "--json"], ["tasks", "--json"]):
+        assert main(words) == 0
+        assert json.loads(capsys.readouterr().out)
