@@ -20,7 +20,7 @@ import pandas as pd
 from siwork.policies import Policy, policy_of
 from siwork.recipes import Recipe, recipe_of
 from siwork.samplers import rollout
-from siwork.schema import ROWS, Knobbed, KnobError, check, format_call, knob
+from siwork.schema import ROWS, Knobbed, KnobError, format_call, knob
 from siwork.slots import State, Tell
 from siwork.store import Run, Writer
 from siwork.store import fork as copy_run
@@ -196,7 +196,7 @@ class _Play:
         if not closing:
             played, after = self.recipe.play(self.state, self.train, loop_rng, clock.tell)
             rows = pd.concat([played, rows], ignore_index=True)
-        rows = check(self._finish(rows, r))
+        rows = self._finish(rows, r)
         info = {"policy": self.state.policy.fingerprint(), "closing": closing, **clock.close(), **_counts(rows)}
         self.writer.save_round(r, rows, info, after.save)
         self.state = after

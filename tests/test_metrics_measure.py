@@ -166,14 +166,16 @@ def same_table(got, expected):
 def test_rounds_of_a_split_compare_at_the_smallest_n():
     base = rows_of(problem=["x"] * 8 + ["y"] * 8, gold=([True] * 2 + [False] * 6) * 2, answer=list("ABCDEFGH") * 2)
     later = rows_of(round=[1] * 8, problem=["x"] * 4 + ["y"] * 4, gold=[True] * 8, answer=list("ABCD") * 2)
-    held = base.assign(split="heldout")
-    table = measure(pd.concat([base, later, held], ignore_index=True), ["pass@k", "distinct_correct", "answer_entropy"])
+    held, again = base.assign(split="heldout"), base.assign(round=2)
+    rows = pd.concat([base, later, held, again], ignore_index=True)
+    table = measure(rows, ["pass@k", "distinct_correct", "answer_entropy"])
+    same_table(measure(Stream(rows), ["pass@k", "distinct_correct", "answer_entropy"]), table)
     train = table[table["split"] == "train"]
     assert sorted(train["metric"].unique()) == ["answer_entropy", "distinct_correct", "pass@1", "pass@2", "pass@4"]
     # round 0: 4 of 8 samples hold A with probability ½, so 2 · ½ distinct right answers; round 1 has all four
-    assert train[train["metric"] == "distinct_correct"]["value"].tolist() == pytest.approx([1.0, 4.0])
+    assert train[train["metric"] == "distinct_correct"]["value"].tolist() == pytest.approx([1.0, 4.0, 1.0])
     # two answers of k = 4 drawn, always different: log 2 + ¼, from 8 samples and from 4 alike
-    assert train[train["metric"] == "answer_entropy"]["value"].tolist() == pytest.approx([math.log(2) + 0.25] * 2)
+    assert train[train["metric"] == "answer_entropy"]["value"].tolist() == pytest.approx([math.log(2) + 0.25] * 3)
     assert set(train[train["metric"] == "distinct_correct"]["k"]) == {4}
     assert entry(table, "pass@8", split="heldout")["value"] == 1.0
     assert entry(table, "distinct_correct", split="heldout")["k"] == 8
@@ -318,6 +320,20 @@ def test_one_sample_a_problem():
     assert table[table["metric"].str.startswith("pass@")]["metric"].tolist() == ["pass@1"]
     assert "2 readable answers" in entry(table, "answer_entropy")["method"]
     assert "two readable answers" in entry(table, "gini_simpson")["method"]
+
+
+def test_nothing_right_is_bounded_by_what_can_be_found():
+    # 30 problems with at most 3 solutions, none found: at most Wilson's share of them could show 3 each
+    rows = rows_of(problem=np.repeat(np.arange(30).astype(str), 8), gold=False, answer="W", n_solutions=3)
+    table = measure(rows, ["distinct_correct", "solution_coverage"])
+    assert table["high"].tolist() == pytest.approx([3 * wilson(0, 30)[1], wilson(0, 30)[1]])
+    unknown = measure(rows.drop(columns="n_solutions"), ["distinct_correct"])
+    assert unknown["high"].tolist() == pytest.approx([8 * wilson(0, 30)[1]])
+
+
+def test_a_metric_asked_for_twice_comes_once():
+    table = measure(SMALL, ["pass@2", "pass@k", "pass@2"])
+    assert table["metric"].tolist() == ["pass@2", "pass@1", "pass@4"]
 
 
 def test_no_rows_give_an_empty_table():

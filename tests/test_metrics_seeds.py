@@ -216,6 +216,8 @@ def test_wrong_wishes_are_refused():
         round_difference(rows, "pass@1", 1, 1)
     with pytest.raises(KnobError, match="'accept_rate' is a ratio of sums"):
         round_difference(rows, "accept_rate", 0, 1)
+    with pytest.raises(KnobError, match="such as pass@8"):
+        round_difference(rows, "pass@k", 0, 1)
     with pytest.raises(KnobError, match="nearest"):
         round_difference(rows, "pas@1", 0, 1)
     with pytest.raises(SchemaError, match="lack column 'round'"):

@@ -170,6 +170,12 @@ def test_two_rows_may_not_share_a_key():
         check(pd.concat([frame(), frame()]))
 
 
+def test_text_that_no_file_can_hold_is_refused():
+    torn = pd.DataFrame({"response": pd.Series(["\udc80"], dtype=object)})
+    with pytest.raises(SchemaError, match="'response' must be string"):
+        check(torn, needs=[])
+
+
 def test_nan_is_unknown_not_a_number():
     assert check(frame(score=float("nan")))["score"].isna().tolist() == [True]
 

@@ -15,6 +15,7 @@ from siwork.metrics.performance import pass_at_k
 from siwork.schema import KnobError, nearest
 
 SHARE = (0.0, 1.0)
+_DRAWS = "exact mean over draws of k={k} samples"
 _PASS = re.compile(r"pass@([1-9]\d{0,8})\Z")
 
 
@@ -40,15 +41,11 @@ class Metric(NamedTuple):
     reads: tuple[str, ...] = ()  # further columns it looks at where rows have them
 
 
-def _draw_words(k: str) -> str:
-    return f"exact mean over draws of k={k} samples"
-
-
 def _pass(k: int) -> Callable[[Cells, np.ndarray], PerProblem]:
     def values(cells: Cells, _: np.ndarray) -> PerProblem:
         n, c = cells.tried
         ks = np.full(cells.groups, k)
-        how = "share of right samples" if k == 1 else _draw_words("{k}")
+        how = "share of right samples" if k == 1 else _DRAWS
         return PerProblem(pass_at_k(n, c, k), how, SHARE, "a sample with known gold", ks, (n > 0) & (n < k))
 
     return values
@@ -61,7 +58,14 @@ def _distinct_correct(cells: Cells, k: np.ndarray) -> PerProblem:
     value = distinct_at_k(counts, ks, unit, n)
     value[cells.count(cells.right & (cells.columns["answer"] < 0)) > 0] = np.nan  # right, but which answer?
     lacking = "known gold and an answer in each right sample"
-    return PerProblem(value, _draw_words("{k}"), (0.0, k), lacking, k, (n > 0) & (n < ks))
+    return PerProblem(value, _DRAWS, (0.0, _most_distinct(cells, k)), lacking, k, (n > 0) & (n < ks))
+
+
+def _most_distinct(cells: Cells, k: np.ndarray) -> np.ndarray:
+    """Most different right answers a problem of each group can show in k draws, (groups,)."""
+    most = np.zeros(cells.groups)
+    np.maximum.at(most, cells.group, np.where(np.isnan(cells.solutions), np.inf, cells.solutions))
+    return np.minimum(most, k)
 
 
 def _solution_coverage(cells: Cells, k: np.ndarray) -> PerProblem:
@@ -99,7 +103,7 @@ def _unparsed_rate(cells: Cells, _: np.ndarray) -> PerProblem:
         read = cells.rows_by_group(cells.plain & ~unread) > 0
         unlogged = ~read & (cells.rows_by_group(cells.right) > 0)  # right samples, yet not one answer: none was kept
         value[unlogged[cells.group]] = np.nan
-    return PerProblem(value, "share of samples", SHARE, "a plain sample in a group with recorded answers")
+    return PerProblem(value, "share of samples", SHARE, "recorded answers")
 
 
 def _row_mean(column: str, plain: bool, span: tuple[float, float]) -> Callable[[Cells, np.ndarray], PerProblem]:
@@ -122,23 +126,23 @@ def _proxy_gold_gap(cells: Cells, _: np.ndarray) -> PerProblem:
     return PerProblem(cells.mean(gap, every), "score − gold, paired by sample", (-1.0, 1.0), lacking, lost=lost)
 
 
-_TEXT, _NEVER_MORE = (0.0, np.inf), (-np.inf, 0.0)
+_POSITIVE, _NEGATIVE = (0.0, np.inf), (-np.inf, 0.0)
 
 METRICS: dict[str, Metric] = {
-    "distinct_correct": Metric(("gold", "answer"), _distinct_correct, "answers", _TEXT),
+    "distinct_correct": Metric(("gold", "answer"), _distinct_correct, "answers", _POSITIVE, ("n_solutions",)),
     "solution_coverage": Metric(("gold", "answer"), _solution_coverage, "", SHARE, ("n_solutions",)),
-    "answer_entropy": Metric(("answer",), _answer_entropy, "nats", _TEXT),
+    "answer_entropy": Metric(("answer",), _answer_entropy, "nats", _POSITIVE),
     "gini_simpson": Metric(("answer",), _gini_simpson, "", SHARE),
     "unparsed_rate": Metric(("answer",), _unparsed_rate, "", SHARE, ("gold",)),
-    "token_entropy": Metric(("entropy",), _row_mean("entropy", True, _TEXT), "nats", _TEXT),
-    "mean_tokens": Metric(("n_tokens",), _row_mean("n_tokens", True, _TEXT), "tokens", _TEXT),
+    "token_entropy": Metric(("entropy",), _row_mean("entropy", True, _POSITIVE), "nats", _POSITIVE),
+    "mean_tokens": Metric(("n_tokens",), _row_mean("n_tokens", True, _POSITIVE), "tokens", _POSITIVE),
     "mean_score": Metric(("score",), _row_mean("score", False, SHARE), "", SHARE),
     "mean_gold": Metric(("gold",), _row_mean("gold", False, SHARE), "", SHARE),
     "proxy_gold_gap": Metric(("score", "gold"), _proxy_gold_gap, "", (-1.0, 1.0)),
     "accept_rate": Metric(("weight",), None, "", SHARE),
     "accepted_share": Metric(("weight", "band"), None, "", SHARE),
     "problem_share": Metric(("band",), None, "", SHARE),
-    "mean_logp": Metric(("logp",), _row_mean("logp", True, _NEVER_MORE), "nats", _NEVER_MORE),
+    "mean_logp": Metric(("logp",), _row_mean("logp", True, _NEGATIVE), "nats", _NEGATIVE),
 }
 DEFAULT = ("pass@k", *METRICS)
 

@@ -30,10 +30,12 @@ class Cells:
 
     @property
     def units(self) -> int:
+        """Number of (group, problem) pairs."""
         return len(self.group)
 
     @property
     def groups(self) -> int:
+        """Number of groups."""
         return len(self.keys)
 
     def count(self, mask: np.ndarray) -> np.ndarray:

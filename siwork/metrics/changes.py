@@ -26,40 +26,40 @@ def round_difference(
 ) -> pd.DataFrame:
     """How much a metric changed from one round to another, paired by problem.
 
-    Pairing removes the differences between problems; never compare two rounds by whether their intervals overlap. For
-    several runs `over_seeds(round_difference(...))` has the interval over seeds, the one for claims about a method.
+    Never compare two rounds by whether their intervals overlap. For several runs `over_seeds(round_difference(...))` has
+    the interval over seeds, the one for claims about a method.
 
     Parameters
     ----------
     rows : row table or run, of one run or several
     metric : pass@<number> or another mean over problems, such as distinct_correct, answer_entropy, solution_coverage
     first, last : rounds; the value is last − first
-    level : coverage, between 0 and 1
+    level : coverage of the interval
     k : draws for the metrics that have them; None is the smallest number of plain samples a problem in the two rounds
     problems : problem table with n_solutions, for solution_coverage (a run brings its own)
 
     Returns
     -------
-    Metric table, one row a (run, split): metric `<metric>_change`, round = last, n = pairs of problems. Null with the
-    reason in `method` where a round is missing or has no value.
+    Metric table, one row a (run, split): metric `<metric>_change`, round = last, n = pairs; null where a round has none.
 
     Raises
     ------
-    KnobError for an unknown metric or one that is no mean over problems, or equal rounds; SchemaError as `measure`.
+    KnobError for a metric that is unknown or no mean over problems, or equal rounds; SchemaError as `measure`.
 
-    >>> data = {"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": ["x", "y"] * 2, "gold": [False, False, True, False]}
-    >>> round_difference(pd.DataFrame(data), "pass@1", 0, 1)["value"].tolist()
+    >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy"), "gold": [0, 0, 1, 0]})
+    >>> round_difference(rows.astype({"gold": bool}), "pass@1", 0, 1)["value"].tolist()
     [0.5]
     """
+    if metric == "pass@k":
+        raise KnobError("pass@k is a family of metrics; name one of it, such as pass@8")
     wish = wished(rows, [metric], ("round",), level, k, problems)
     if metric_of(metric).values is None:
         raise KnobError(f"only means over problems can be paired by problem, {metric!r} is a ratio of sums; try pass@1")
     if first == last:
         raise KnobError(f"first and last must be two rounds, got {first} twice")
     columns = ["run", "round", "split", "problem", "hint", "turn", *wish.columns]
-    parts = [rows] if isinstance(rows, pd.DataFrame) else list(frames(rows, columns))
-    narrow = [table[[name for name in columns if name in table]] for table in parts]
-    tables = [table[table["round"].isin([first, last])] if "round" in table else table for table in narrow]
+    parts = [rows[[c for c in columns if c in rows]]] if isinstance(rows, pd.DataFrame) else frames(rows, columns)
+    tables = [table[table["round"].isin([first, last])] if "round" in table else table for table in parts]
     if not tables:
         return tidy([], ("round",), [])
     cells = reduce_rows(pd.concat(tables), ("round",), wish.columns, wish.problems)

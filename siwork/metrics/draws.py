@@ -13,7 +13,7 @@ from siwork.schema import KnobError
 
 
 def whole(name: str, values: ArrayLike, low: int = 0) -> np.ndarray:
-    """The values as int64, or KnobError when one is not a whole number of at least `low`."""
+    """The values as int64. Raises KnobError when one is not a whole number of at least `low`."""
     array = np.asarray(values)
     real = array.astype(float)
     odd = ~np.isfinite(real) | (real < low) | (real != np.floor(real))
@@ -23,7 +23,7 @@ def whole(name: str, values: ArrayLike, low: int = 0) -> np.ndarray:
 
 
 def counted(n: ArrayLike, c: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Samples n and marked samples c ≤ n as int arrays of one shape, or KnobError."""
+    """Samples n and marked samples c ≤ n as int arrays of one shape. Raises KnobError for other counts."""
     samples, marked = np.broadcast_arrays(whole("n", n), whole("c", c))
     if (marked > samples).any():
         at = np.flatnonzero((marked > samples).ravel())[0]

@@ -26,7 +26,7 @@ class Estimates(NamedTuple):
 
 
 def checked_level(level: float) -> float:
-    """The level itself, or KnobError when it is not between 0 and 1."""
+    """The level itself. Raises KnobError when it is not between 0 and 1."""
     if not 0 < level < 1:
         raise KnobError(f"level must lie between 0 and 1, got {level!r}; 0.95 is usual")
     return float(level)

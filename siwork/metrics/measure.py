@@ -46,28 +46,27 @@ def measure(
     k: int | None = None,
     problems: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Every metric of every round with its interval.
+    """Every metric of every round with its interval: plain samples (turn 0, hint 'none') for performance, diversity and text;
+    all rows for mean_score, mean_gold, proxy_gold_gap; train rows for accept_rate, accepted_share, problem_share.
 
-    Performance, diversity and text metrics look at plain samples only (turn 0, hint 'none'); mean_score, mean_gold and
-    proxy_gold_gap at all rows; accept_rate, accepted_share and problem_share at all rows of the train split. Rounds of a
-    (run, split) compare at one k, the smallest number of plain samples a problem; answer_entropy at half of it.
+    Rounds of a (run, split) compare at one k, the smallest number of plain samples a problem; answer_entropy at half.
 
     Parameters
     ----------
     rows : row table, or an object with `iter_rows()` (Run, Runs), which is read one round at a time
-    metrics : names of `DEFAULT` or pass@<number>; `pass@k` is pass@1, 2, 4, … up to k; None is all of `DEFAULT`
+    metrics : names; `pass@k` is pass@1, 2, 4, … up to k, pass@<number> one of them; None is all there are
     by : columns measured apart, beside run and split; () pools the rounds
     level : coverage of the intervals, between 0 and 1
-    k : draws, instead of the smallest number; never clipped: with fewer samples the value is null
+    k : draws, instead of the smallest number; with fewer samples the value is null
     problems : problem table with n_solutions, for solution_coverage (a run brings its own)
 
     Returns
     -------
-    DataFrame of schema METRICS with `band`, `k` and the columns of `by`. Unknown is null, with the reason in `method`.
+    DataFrame of schema METRICS with `band`, `k` and the columns of `by`; unknown is null, the reason is in `method`.
 
     Raises
     ------
-    SchemaError for a missing key column or a bad value; KnobError for an unknown metric, level, k or `by`.
+    SchemaError for a missing key column or a bad value; KnobError for a bad metric, level, k or `by`.
 
     >>> rows = pd.DataFrame({"run": "a", "round": 0, "split": "train", "problem": list("xxyy"), "gold": [True, False] * 2})
     >>> measure(rows, ["pass@k"])[["metric", "value", "n"]].values.tolist()
@@ -158,7 +157,8 @@ def _measured(rows: pd.DataFrame, wish: Wish, sizes: dict[tuple[str, str], int])
     parts = []
     for own, shares in ((cells, False), (whole_groups, True)):
         names = [name for name in wish.names if (name in BAND_SHARES) == shares]
-        parts.append(frame(own, [block for name in names for block in blocks_of(own, name, ks, wish.level)]))
+        found = [(name, block) for name in names for block in blocks_of(own, name, ks, wish.level)]
+        parts.append(frame(own, [block for name, block in found if name == block.name or block.name not in names]))
     return pd.concat(parts, ignore_index=True)
 
 

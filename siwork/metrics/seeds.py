@@ -18,8 +18,8 @@ _VALUES = ("run", "value", "low", "high", "n", "unit", "method", "k", "least", "
 def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Pool sibling runs: the mean over runs, with the interval over seeds.
 
-    Rule: a claim about a *method* rests on this interval, never on the interval over problems of one run; when it holds
-    0 for a difference, or the runs disagree in sign, do not conclude.
+    Rule: a claim about a *method* rests on seeds, never on the interval over problems of one run; when the interval of a
+    difference holds 0, or the runs disagree in sign, do not conclude.
 
     Parameters
     ----------
@@ -35,8 +35,7 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
 
     Raises
     ------
-    SchemaError when a run occurs twice in one place or a column is missing; KnobError for a level outside (0, 1) or a
-    run that `group` does not name.
+    SchemaError when a run occurs twice in one place or a column is missing; KnobError for a bad level or an unnamed run.
 
     >>> row = {"round": 0, "split": "heldout", "metric": "pass@1", "low": 0, "high": 1, "n": 9, "unit": "", "method": ""}
     >>> table = pd.DataFrame([row | {"run": f"s{i}", "value": x} for i, x in enumerate((0.4, 0.5, 0.6))])

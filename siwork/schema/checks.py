@@ -67,7 +67,7 @@ def _typed(table: str, column: Column, values: pd.Series) -> pa.ChunkedArray:
         if not isinstance(array, pa.ChunkedArray):
             array = pa.chunked_array([array])
         return _without_nan(array if array.type == column.type else _cast(array, column))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeError) as error:
         first = str(error).splitlines()[0]
         raise SchemaError(
             f"{table}: column {column.name!r} must be {column.type}, got {values.dtype} ({first})"
