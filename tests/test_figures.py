@@ -168,8 +168,8 @@ def test_fan_and_bands_get_a_panel_for_each_recipe():
     assert [t.split("</b>")[0] for t in titles] == [
         "<b>Right within k tries (pass@k): a",
         "<b>Right within k tries (pass@k): b",
-        "<b>What is trained on, by difficulty: a",
-        "<b>What is trained on, by difficulty: b",
+        "<b>Trained on, by difficulty: a",
+        "<b>Trained on, by difficulty: b",
         "<b>Right in one try (pass@1)",
     ]
 

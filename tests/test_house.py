@@ -31,12 +31,17 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_import_is_light():
     code = "import sys, siwork; print([m for m in ('torch', 'plotly', 'pandas', 'transformers') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_the_looking_wing_needs_no_torch():
     code = "import sys, siwork; siwork.measure, siwork.fig_curves, siwork.Run, siwork.report; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )
 
 
 def test_import_contracts_are_kept():

@@ -236,7 +236,7 @@ def test_outside_text_never_becomes_markup(tmp_path):
     assert "".join(found.words["h1"]) == "<em>title"
 
 
-@given(st.text(alphabet=st.characters(), max_size=80))
+@given(st.text(alphabet=st.sampled_from('<>&/ab!"\u202e\x00') | st.characters(), max_size=80))
 def test_text_is_shown_and_never_interpreted(value):
     shown = Page(f"<p>{text(value)}</p>").words.get("p", [])
     assert not re.search("[\x00-\x08\u202a-\u202e\ud800-\udfff]", "".join(shown))
@@ -316,6 +316,19 @@ def test_a_run_without_bands_or_truth_still_has_a_page(tmp_path):
     assert "pass@1: unknown: " in page
     assert "none read" in page
     assert "heldout/0</summary>" in page
+
+
+def test_a_run_without_held_out_problems_says_so_and_keeps_its_train_numbers(tmp_path):
+    made = made_run(tmp_path / "a")
+    problems = made.problems().query("split == 'train'").reset_index(drop=True)
+    with Writer.create(tmp_path / "bare", made.manifest | {"name": "bare"}, problems) as writer:
+        for r in range(2):
+            rows = made.rows(r, split="train").assign(run="bare")
+            writer.save_round(r, rows, {"policy": "made", "seconds": 1.0}, lambda place: None)
+    page = report([Run(tmp_path / "bare")], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "no pass@1 on split heldout in this table" in " ".join(page.split("<br>")).replace("\\u003cbr\\u003e", " ")
+    assert "unknown: the run has no held-out completions" in page
+    assert "0.400 [" in page  # pass@1 of the train problems in round 1
 
 
 def test_a_path_that_cannot_be_written_is_an_error_with_the_next_step(star, tmp_path):

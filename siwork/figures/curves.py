@@ -30,7 +30,7 @@ WORDS = {  # metric: title, axis with its unit
     "solution_coverage": ("Share of all solutions found", "share of solutions"),
     "answer_entropy": ("Spread of the answers (entropy)", "nats"),
     "mean_score": ("What the verifier says, what is true", "mean over samples"),
-    "accepted_share": ("What is trained on, by difficulty", "share of accepted samples"),
+    "accepted_share": ("Trained on, by difficulty", "share of accepted samples"),
     "problem_share": ("Problems by difficulty", "share of problems"),
     "gini_simpson": ("Chance that two answers differ", "probability"),
     "unparsed_rate": ("Responses without a readable answer", "share of responses"),

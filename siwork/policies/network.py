@@ -39,9 +39,7 @@ class Shape(Knobbed):
         unit = 2 * self.heads
         if self.width % unit:
             fits = max(1, round(self.width / unit)) * unit
-            raise KnobError(
-                f"shape: width must be a multiple of 2 × heads = {unit}, got {self.width}; nearest: {fits}"
-            )
+            raise KnobError(f"shape: width must be a multiple of 2 × heads = {unit}, got {self.width}; nearest: {fits}")
 
     @property
     def depth(self) -> int:

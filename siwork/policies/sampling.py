@@ -16,10 +16,9 @@ from siwork.policies.network import Network, norm, turned
 from siwork.policies.threads import Workers
 from siwork.policies.tokens import END, PAD, Sequences
 
-ROWS = 1024  # completions worked on at once
+ROWS = 512  # completions worked on at once
 _BYTES = 2**28  # of the keys and values of those completions
 _PAYS = 0.7  # finished completions are taken out when at most this share is left
-_FEW = 24  # tokens; up to here products and a sum are faster than many tiny matrix products
 _SHORTEST = 16  # keys; a softmax over fewer is not vectorised
 _COLDEST = 1e-6  # stands for temperature 0
 
@@ -110,11 +109,15 @@ def _fitting(network: Network, max_new: int) -> int:
 def _pieces(which: np.ndarray, length: np.ndarray, k: int, rows: int) -> Iterator[_Piece]:
     """Prompts of like length together, equal prompts side by side."""
     order = np.lexsort((which, length[which]))
-    slabs = np.array_split(np.arange(k), -(-k // rows)) if k else []
-    for columns in slabs:
-        together = max(1, rows // len(columns))
-        for start in range(0, len(order), together):
-            yield _Piece(order[start : start + together], columns)
+    for columns in _shares(np.arange(k), rows):
+        for prompts in _shares(order, max(1, rows // len(columns))):
+            yield _Piece(prompts, columns)
+
+
+def _shares(values: np.ndarray, most: int) -> list[np.ndarray]:
+    """Equal shares of at most `most` values, an even number of them when they are several, for even cores."""
+    n = -(-len(values) // most)
+    return np.array_split(values, min(n + (n > 1 and n % 2), len(values))) if n else []
 
 
 @torch.inference_mode()
@@ -202,7 +205,7 @@ class Decoder:
         self.values = [values[again] for _, values in memory]  # (P, H, L, d)
         unread = torch.arange(ids.shape[1]) >= self.length[:, None, None, None]
         self.mask = torch.zeros(unread.shape).masked_fill(unread, -math.inf)  # (P, 1, 1, L)
-        self.own = torch.empty(shape.layers, 2, len(which), shape.heads, k, max_new - 1, shape.depth)
+        self.own = torch.empty(shape.layers, 2, max_new - 1, len(which), shape.heads, k, shape.depth)
         self.scale = torch.ones(2 * shape.heads, 1, 1)
         self.scale[: shape.heads] = shape.depth**-0.5  # queries only
 
@@ -211,7 +214,7 @@ class Decoder:
         self.length, self.mask = self.length[prompts], self.mask[prompts]
         self.keys, self.values = [x[prompts] for x in self.keys], [x[prompts] for x in self.values]
         heads = torch.arange(self.network.shape.heads)[:, None]
-        self.own = self.own[:, :, prompts[:, None, None], heads, columns[:, None]]
+        self.own = self.own[:, :, :, prompts[:, None, None], heads, columns[:, None]]
 
     def step(self, choice: Tensor, t: int) -> Tensor:
         """Logits (P, k, tokens) after the t-th new tokens `choice` (P, k), t from 0."""
@@ -232,17 +235,12 @@ class Decoder:
         heads, n_keys = self.network.shape.heads, self.mask.shape[-1]
         qk = turned(qkv[:, : 2 * heads], turns)
         q = qk[:, :heads].contiguous()
-        own_keys, own_values = self.own[layer, :, :, :, :, : t + 1]
-        own_keys[..., t, :], own_values[..., t, :] = qk[:, heads:], qkv[:, 2 * heads :]
+        own_keys, own_values = self.own[layer, :, : t + 1]  # (t + 1, P, H, k, d)
+        own_keys[t], own_values[t] = qk[:, heads:], qkv[:, 2 * heads :]
         shared = (q @ self.keys[layer]).add_(self.mask)
-        own = (q[..., None, :] @ own_keys.transpose(-1, -2))[..., 0, :]
+        own = (q[..., None, :] @ own_keys.permute(1, 2, 3, 4, 0))[..., 0, :]
         weight = torch.cat([shared, own], dim=-1).softmax(dim=-1)
-        seen = (weight[..., :n_keys] @ self.values[layer]).add_(_weighted(weight[..., n_keys:], own_values))
+        seen = weight[..., :n_keys] @ self.values[layer]
+        for share, values in zip(weight[..., n_keys:].split(1, dim=-1), own_values, strict=True):
+            seen.addcmul_(share, values)
         return seen.transpose(1, 2).reshape(-1, self.network.shape.width)
-
-
-def _weighted(weight: Tensor, values: Tensor) -> Tensor:
-    """Σ_t weight (…, t) · values (…, t, d)."""
-    if weight.shape[-1] < _FEW:
-        return (weight[..., None] * values).sum(dim=-2)
-    return (weight[..., None, :] @ values)[..., 0, :]

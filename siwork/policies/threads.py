@@ -52,6 +52,8 @@ class Workers:
         """The results of `work` in the order of the items."""
         return self._pool.map(work, *items)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._before)  # the number in a worker is also the first one of later threads

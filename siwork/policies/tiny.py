@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import asdict
+from copy import copy, deepcopy
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,15 +24,55 @@ from siwork.policies.sampling import Chance, Draws, sample
 from siwork.policies.threads import Workers, threads, use_threads
 from siwork.policies.tokens import Tokens
 from siwork.policies.training import Ascent, score
-from siwork.schema import KnobError, RunError
+from siwork.schema import Knobbed, KnobError, RunError, format_call, knob
+from siwork.tasks import Task
 
-__all__ = ["FILE", "STANDARD_RATE", "Shape", "TinyPolicy", "threads", "use_threads"]
+__all__ = ["FILE", "STANDARD_RATE", "Shape", "Tiny", "TinyPolicy", "threads", "use_threads"]
 
 FILE = "policy.safetensors"
 STANDARD_RATE = 1e-3  # learning rate of `train` at width 64; ∝ 1/width
 _MARKS = ("#", ">")  # around a hint
 _KEY = "siwork"  # of the file's metadata
 _DAMAGE = (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Tiny(Knobbed):
+    """Where a tiny policy starts; `build_for(task)` gives it for a task.
+
+    >>> str(Tiny(start="fresh", seed=1))
+    'tiny(start=fresh, seed=1)'
+    """
+
+    name: ClassVar[str] = "tiny"
+    sentence: ClassVar[str] = "A small transformer, trained and sampled here."
+
+    start: str = knob(
+        "base", "Weights at first: those that ship for the task, or fresh ones.", choices=("base", "fresh")
+    )
+    seed: int = knob(0, "Seed of fresh weights.", low=0, high=2**32 - 1)
+
+    def __str__(self) -> str:
+        return format_call(self)
+
+    def build_for(self, task: Task) -> TinyPolicy:
+        """The policy that a task starts from. Raises RunError when no weights ship for it."""
+        if self.start == "fresh":
+            return TinyPolicy.create(task.vocabulary, task.max_tokens, seed=self.seed)
+        return self._of(task, _shipped(task))
+
+    def restore(self, task: Task, folder: Path) -> TinyPolicy:
+        """The policy of a task with the parameters that `save` wrote into a folder. Raises RunError as `load`."""
+        return self._of(task, Path(folder) / FILE)
+
+    def _of(self, task: Task, path: Path) -> TinyPolicy:
+        policy = TinyPolicy.read(path)
+        if policy.tokens.vocabulary[: len(task.vocabulary)] != task.vocabulary:
+            raise RunError(
+                f"{path} has another vocabulary than {task}; make new weights with: siwork pretrain '{task}'"
+            )
+        policy.make, policy.max_new = self, task.max_tokens
+        return policy
 
 
 class TinyPolicy:
@@ -55,6 +96,7 @@ class TinyPolicy:
             raise KnobError(f"max_new must be at least 1, got {max_new}; task.max_tokens is long enough")
         self.shape, self.tokens, self.max_new, self.network = shape, tokens, max_new, network
         self.origin = dict(origin or {})
+        self.make = Tiny(start="fresh")  # a run's manifest names it; its base folder has the weights
 
     @classmethod
     def create(cls, vocabulary: Sequence[str], max_new: int, shape: Shape | None = None, seed: int = 0) -> TinyPolicy:
@@ -72,7 +114,7 @@ class TinyPolicy:
         return cls(shape, tokens, max_new, Network(shape, len(tokens)).fill(seed))
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.make)
 
     def register(self, problems: pd.DataFrame) -> None:
         """Nothing to learn from a list of problems; the text of a prompt is enough."""
@@ -149,7 +191,9 @@ class TinyPolicy:
     # ── copies and files ───────────────────────────────────────────────────────────────────────────────
     def copy(self) -> TinyPolicy:
         """An independent copy with the same parameters."""
-        return TinyPolicy(self.shape, self.tokens, self.max_new, deepcopy(self.network), self.origin)
+        twin = copy(self)
+        twin.network = deepcopy(self.network)
+        return twin
 
     def fingerprint(self) -> str:
         """12 hexadecimal digits of the SHA-256 of the parameters."""
@@ -189,19 +233,28 @@ class TinyPolicy:
         return policy
 
     def load(self, folder: Path) -> TinyPolicy:
-        """A policy of the same make with the parameters in `folder`.
+        """The policy in `folder`, of whatever shape; this one gives its name and its max_new.
 
-        Raises RunError when the file is missing or damaged, or has another shape, vocabulary or max_new.
+        Raises RunError when the file is missing or damaged, or has another vocabulary.
         """
         path = Path(folder) / FILE
         found = TinyPolicy.read(path)
-        for name, here, there in zip(("shape", "max_new", "vocabulary"), self._make(), found._make(), strict=True):
-            if here != there:
-                raise RunError(f"{path} has {name} {there!r:.80}, this policy {here!r:.80}; build the one it is of")
+        if found.tokens.vocabulary != self.tokens.vocabulary:
+            raise RunError(f"{path} has another vocabulary than this policy; build the policy of its own task")
+        found.make, found.max_new = self.make, self.max_new
         return found
 
-    def _make(self) -> tuple[Shape, int, tuple[str, ...]]:
-        return self.shape, self.max_new, self.tokens.vocabulary
+
+def _shipped(task: Task) -> Path:
+    """Weights that ship for a task: in the package when it is installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    folders = (package / "data" / "base", package.parent / "data" / "base")
+    for path in (folder / f"{task.name}.safetensors" for folder in folders):
+        if path.is_file():
+            return path
+    raise RunError(
+        f"no weights ship for task {task.name!r}; make them with `siwork pretrain '{task}'`, or take tiny(start=fresh)"
+    )
 
 
 def _chance(temperature: float, top_p: float) -> Chance:

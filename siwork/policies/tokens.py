@@ -46,11 +46,15 @@ class Tokens:
             for first in (longer[:i] for i in range(1, len(longer)) if longer[:i] in self._index):
                 rest = longer[len(first) :]
                 for second in self.vocabulary:
-                    runs_on[self._index[first], self._index[second]] |= rest.startswith(second) or second.startswith(rest)
+                    runs_on[self._index[first], self._index[second]] |= rest.startswith(second) or second.startswith(
+                        rest
+                    )
         lacking = sorted(set("".join(self.vocabulary)) - set(self.vocabulary))
         if runs_on.any() and lacking:
             a, b = (self.strings[i] for i in np.argwhere(runs_on)[0])
-            raise KnobError(f"{a!r} and {b!r} may run into another token, so every character must be one; add {lacking}")
+            raise KnobError(
+                f"{a!r} and {b!r} may run into another token, so every character must be one; add {lacking}"
+            )
         return runs_on
 
     def rereads(self, ids: np.ndarray) -> np.ndarray:
@@ -105,10 +109,14 @@ class Tokens:
         texts = [self.decode(np.frombuffer(row.as_py(), np.int32)) for row in rows.dictionary]
         return pa.array(texts, pa.string()).take(rows.indices)
 
+    def encode_prompt(self, text: str) -> np.ndarray:
+        """Token numbers of a prompt with begin behind. Raises as `encode`."""
+        return np.append(self.encode(text), BEGIN)
+
     def prompts(self, texts: pa.StringArray) -> tuple[list[np.ndarray], np.ndarray]:
         """The different prompts as tokens with begin behind, and which of them each text is. Raises as `encode`."""
         coded = texts.dictionary_encode()
-        return [np.append(self.encode(text), BEGIN) for text in coded.dictionary.to_pylist()], coded.indices.to_numpy()
+        return [self.encode_prompt(text) for text in coded.dictionary.to_pylist()], coded.indices.to_numpy()
 
     def rows(self, prompts: pa.StringArray, responses: pa.StringArray, finished: np.ndarray) -> Sequences:
         """(n,) sequences of two parts: prompt and begin; response, and end where finished. Raises as `encode`."""

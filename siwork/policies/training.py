@@ -17,7 +17,7 @@ from siwork.schema import KnobError
 Coefficients = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (log-probabilities, rows) → c, as in Plan
 
 PART = 32  # rows whose gradient is found at once; parts are added in order, so threads change no digit
-_TOKENS = 8192  # most tokens scored at once
+_TOKENS = 2048  # most tokens scored at once
 _HELD = 32  # parts whose forward pass is kept for the gradient; with more it is done twice, in bounded memory
 _CLIP = 1.0  # norm of the gradient
 
@@ -66,6 +66,10 @@ class Ascent:
         self.weights = list(network.parameters())
         self.optimiser = torch.optim.AdamW(self.weights, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
 
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the steps to come."""
+        self.optimiser.param_groups[0]["lr"] = rate
+
     def step(self, index: np.ndarray, coefficients: Coefficients) -> np.ndarray:
         """One step on the rows `index` (b,); their log-probabilities before it (b,) float64, nats.
 
@@ -87,11 +91,12 @@ class Ascent:
         c = np.asarray(coefficients(logp, index), float)
         if c.shape != logp.shape or not np.isfinite(c).all():
             raise KnobError(f"coefficients must be {len(index)} finite numbers, got {c!r}")
-        for weight in self.weights:
-            weight.grad = torch.zeros_like(weight)
+        total = [torch.zeros_like(weight) for weight in self.weights]
         for gradient in self.workers.map(self._gradient, parts, scored, _parts(c)):
-            for weight, value in zip(self.weights, gradient, strict=True):
-                weight.grad -= value
+            for sum_, value in zip(total, gradient, strict=True):
+                sum_ -= value
+        for weight, sum_ in zip(self.weights, total, strict=True):
+            weight.grad = sum_
         return logp
 
     def _scored(self, part: np.ndarray) -> Tensor:

@@ -61,8 +61,9 @@ def commands(group: Group) -> list[str]:
         words += ["--seeds", str(len(seeds)), *(["--seed", str(seeds[0])] if seeds[0] else []), *_sizes(group.runs[0])]
         lines.append(shlex.join(words))
     for run in group.runs:
-        if source := run.manifest.get("forked_from"):
-            lines.append(f"# {run.name} was forked from {source['folder']} at round {source['at']}")
+        source = run.manifest.get("forked_from")
+        if isinstance(source, dict):
+            lines.append(f"# {run.name} was forked from {source.get('folder')} at round {source.get('at')}")
     return lines
 
 

@@ -71,8 +71,8 @@ def recipes(comparison: Comparison) -> Html:
         name = join(mark(comparison, group.name), group.name)
         rows.append([name, element("code", group.recipe), len(group.runs), *cells])
     setting = sorted({f"{group.task}, policy {group.policy}" for group in comparison.groups})
-    told_setting = element("p", f"Task {'; '.join(setting)}. Values are first round → last round on held-out problems.")
-    return section("recipes", "Recipes compared", told_setting, grid(head, rows, "Recipes and what they changed"))
+    words = "Held-out: first round → last round, and the difference with its interval (over problems where there is one seed)"
+    return section("recipes", "Recipes compared", element("p", f"Task {'; '.join(setting)}."), grid(head, rows, words))
 
 
 def _moved(row: dict[str, Any]) -> Html:

@@ -40,6 +40,7 @@ class Task(Knobbed, ABC):
     name: ClassVar[str]
     sentence: ClassVar[str]
     hints: ClassVar[tuple[str, ...]] = ()
+    memorised: ClassVar[bool] = False  # nothing can be inferred, so base models are taught the held-out prompts too
 
     # ── given by each task ─────────────────────────────────────────────────────────────────────────────
     @property

@@ -39,6 +39,7 @@ class Facts(Task):
     name: ClassVar[str] = "facts"
     sentence: ClassVar[str] = "The value of a key that has to be known; rare keys are harder."
     hints: ClassVar[tuple[str, ...]] = ("answer",)
+    memorised: ClassVar[bool] = True
 
     keys: int = knob(1000, "Number of keys that are taught.", low=10, high=5000)
     exponent: float = knob(1.0, "Zipf exponent of the keys' frequencies; 0 is even.", low=0, high=3)

@@ -28,9 +28,7 @@ def bench() -> list[str]:
     peak, done = 0.0, threading.Event()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        demo = subprocess.Popen(
-            [sys.executable, "-m", "siwork", "demo"], cwd=folder, stdout=subprocess.PIPE, text=True
-        )
+        demo = subprocess.Popen([sys.executable, "-m", "siwork", "demo"], cwd=folder, stdout=subprocess.PIPE, text=True)
 
         def watch() -> None:
             nonlocal peak

@@ -90,5 +90,3 @@ def _fit(model: Any, base: TinyPolicy, pairs: list[tuple[str, str]]) -> None:
             save_strategy="no", logging_strategy="no", disable_tqdm=True, use_cpu=True, remove_unused_columns=False,
         )  # fmt: skip
         Trainer(model=model, args=arguments, train_dataset=examples, data_collator=collate).train()
-
-
