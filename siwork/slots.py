@@ -12,9 +12,10 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from siwork.policies import Plan, Policy
-from siwork.schema import Knobbed, format_call
+from siwork.schema import Knobbed, RunError, format_call
 from siwork.tasks import Task
 
 SLOTS = ("proposer", "sampler", "verifier", "selector", "update", "stabiliser")
@@ -49,9 +50,16 @@ class State:
 
     def load(self, folder: Path) -> State:
         """This state with the policy and the memory in `folder`. Raises RunError when they are damaged."""
-        memory = folder / _MEMORY
-        kept = pd.read_parquet(memory, dtype_backend="pyarrow") if memory.exists() else None
-        return self.having(policy=self.policy.load(folder), memory=kept)
+        return self.having(policy=self.policy.load(folder), memory=_read_memory(folder / _MEMORY))
+
+
+def _read_memory(path: Path) -> pd.DataFrame | None:
+    try:
+        return pd.read_parquet(path, dtype_backend="pyarrow") if path.exists() else None
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}); fork the run before that round"
+        ) from None
 
 
 class Selection(NamedTuple):

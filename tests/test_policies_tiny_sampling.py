@@ -17,9 +17,12 @@ PROMPTS = ["abca", "d", "", "ab", "bbbbbbbbbbbbbbbbbbbb", "ab#c>", "dcba"]
 
 
 @pytest.fixture(autouse=True)
-def as_many_threads_as_before():
+def one_torch_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     use_threads(None)
+    torch.set_num_threads(before)
 
 
 def same(one, other, rows=slice(None)):
@@ -88,7 +91,7 @@ def test_lengths_ends_and_entropies_are_those_of_the_text():
     for i, text in enumerate(texts):
         assert out.n_tokens[i] == len(text) + out.finished[i] <= policy.max_new
         assert out.finished[i] or out.n_tokens[i] == policy.max_new
-    for i in range(0, len(texts), 13):  # token by token, without any memory
+    for i in range(0, len(texts), 19):  # token by token, without any memory
         ids = [*policy.tokens.encode_prompt(PROMPTS[i // 30])]
         said = [*policy.tokens.encode(texts[i]), *[END] * bool(out.finished[i])]
         logp, entropy = 0.0, 0.0
@@ -157,10 +160,12 @@ def test_threads_change_no_bit():
 
 
 def test_the_callers_torch_threads_are_left_alone():
-    before = torch.get_num_threads()
-    use_threads(2)
+    torch.set_num_threads(2)
+    use_threads(3)
     small().sample(["a"], 2, streams=streams(1, 2))
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == 2
+    assert threads() == 3
+    use_threads(None)
     assert threads() == 2
     with pytest.raises(KnobError, match="at least 1, got 0"):
         use_threads(0)
@@ -168,13 +173,14 @@ def test_the_callers_torch_threads_are_left_alone():
 
 def test_finished_completions_are_taken_out_and_the_others_go_on(monkeypatch):
     policy, keys = small(10, max_new=25), streams(8, 16)
+    policy.network.head.data.mul_(0.3)  # the end is one token of seven, about as likely as the others
     prompts = ["a", "bc", "d", "abc", "cc", "b", "ad", "da"]
     kept = []
     keep = Decoder.keep
     monkeypatch.setattr(Decoder, "keep", lambda self, p, c: (kept.append(tuple(c.shape)), keep(self, p, c))[1])
     out = policy.sample(prompts, 16, streams=keys)
-    assert len(kept) >= 2  # the end is one token of seven: few completions are long
-    assert kept[-1] < (8, 16)
+    assert len(kept) >= 3  # few completions are long
+    assert kept == sorted(kept, reverse=True)
     monkeypatch.setattr(sampling, "_PAYS", 0.0)
     taken = len(kept)
     same(policy.sample(prompts, 16, streams=keys), out)

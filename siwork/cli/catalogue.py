@@ -12,12 +12,14 @@ from siwork.tasks import TASKS, task_of
 
 
 def recipes(options: argparse.Namespace) -> int:
-    """`siwork recipes [NAME]`."""
+    """`siwork recipes [NAME]`. Raises RecipeError for a name that is none."""
     if options.name and options.name not in RECIPES and options.name not in COMPONENTS:
         raise RecipeError(
             f"no recipe or component is called {options.name!r}; {nearest(options.name, [*RECIPES, *COMPONENTS])}"
         )
-    if options.json:
+    if options.markdown:
+        print(markdown())
+    elif options.json:
         chosen = {name: e._asdict() for name, e in RECIPES.items() if options.name in (None, name)}
         print(json.dumps(chosen or _knobs(COMPONENTS[options.name]), ensure_ascii=False, indent=2))
     elif options.name in RECIPES:
@@ -27,6 +29,12 @@ def recipes(options: argparse.Namespace) -> int:
     else:
         _list_recipes()
     return 0
+
+
+def markdown() -> str:
+    """The catalogue as a table; the README holds it word for word."""
+    lines = [f"| `{name}` | `{e.formula}` | {e.sentence} | {e.source} |" for name, e in RECIPES.items()]
+    return "\n".join(["| name | formula | what it is | from |", "|---|---|---|---|", *lines])
 
 
 def _list_recipes() -> None:
@@ -71,10 +79,7 @@ def _knobs(kind: type[Knobbed]) -> dict[str, object]:
 
 def tasks(options: argparse.Namespace) -> int:
     """`siwork tasks [NAME]`."""
-    if options.name is None:
-        chosen = list(TASKS.values())
-    else:
-        chosen = [type(task_of(options.name))]
+    chosen = list(TASKS.values()) if options.name is None else [type(task_of(options.name))]
     if options.json:
         print(json.dumps({kind.name: _knobs(kind) for kind in chosen}, ensure_ascii=False, indent=2))
         return 0

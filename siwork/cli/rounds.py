@@ -17,7 +17,7 @@ from siwork.tasks import task_of
 
 
 def run(options: argparse.Namespace) -> int:
-    """`siwork run`: prepare one folder a seed and play them."""
+    """`siwork run`: prepare one folder a seed and play them. Raises as `prepare`."""
     for name, least in (("rounds", 0), ("seeds", 1), ("seed", 0)):
         if getattr(options, name) < least:
             raise KnobError(f"--{name} must be at least {least}, got {getattr(options, name)}; nearest: {least}")

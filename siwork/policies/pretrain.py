@@ -122,11 +122,6 @@ def _evenly(n_tokens: int, logp: np.ndarray, index: np.ndarray) -> np.ndarray:
     return np.full(len(logp), 1 / n_tokens)
 
 
-def _evenly(tokens: int, logp: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Coefficients of the mean log-likelihood of a token."""
-    return np.full(len(logp), 1 / tokens)
-
-
 def _course(done: float) -> float:
     """Share of the peak rate: a linear warm-up, then a cosine to 0."""
     return min(1.0, done / _WARM_UP) * (0.5 + 0.5 * cos(pi * done))

@@ -16,7 +16,7 @@ from siwork.policies.network import Network, norm, turned
 from siwork.policies.threads import Workers
 from siwork.policies.tokens import END, PAD, Sequences
 
-ROWS = 512  # completions worked on at once
+ROWS = 512  # most completions worked on at once; changes speed and memory, nothing else
 _BYTES = 2**28  # of the keys and values of those completions
 _PAYS = 0.7  # finished completions are taken out when at most this share is left
 _SHORTEST = 16  # keys; a softmax over fewer is not vectorised
@@ -54,8 +54,6 @@ def sample(
     streams: np.ndarray,
     chance: Chance,
     max_new: int,
-    *,
-    rows: int = ROWS,
     tell: Callable[[float], None] | None = None,
 ) -> Draws:
     """Completions (i, j) of the prompts `which[i]`, row i · k + j.
@@ -66,13 +64,12 @@ def sample(
     which : int (n_prompts,), the prompt of each row of `streams`
     streams : uint64 (n_prompts, k); token t of completion (i, j) depends on streams[i, j], t and the prompt only
     max_new : most tokens of a completion, the end token counted
-    rows : most completions worked on at once; changes speed and memory, nothing else
     tell : called with the share done
     """
     n, k = streams.shape
     tokens, n_tokens, finished, logp, entropy = _blank(n, k, max_new)
     sequences = Sequences(prompts)
-    pieces = list(_pieces(which, sequences.length, k, min(rows, _fitting(network, max_new))))
+    pieces = list(_pieces(which, sequences.length, k, min(ROWS, _fitting(network, max_new))))
     done = 0
 
     def work(piece: _Piece) -> tuple[_Piece, Draws]:

@@ -141,7 +141,7 @@ class TinyPolicy:
             raise KnobError(f"streams must be (prompts, k) = {(len(asked), k)}, got {streams.shape}")
         chance = _chance(temperature, top_p)
         different, which = self.tokens.prompts(asked)
-        drawn = sample(self.network, different, which, streams.astype(np.uint64), chance, self.max_new, tell=tell)
+        drawn = sample(self.network, different, which, streams.astype(np.uint64), chance, self.max_new, tell)
         response = self.tokens.decode_rows(drawn.tokens)
         logp = self._as_read(asked, which, response, drawn)
         return Completions(response, drawn.n_tokens, drawn.finished, logp, drawn.entropy)

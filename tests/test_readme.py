@@ -1,0 +1,36 @@
+"""The README is true: its table is the catalogue, its lines run, its commands exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from siwork.cli.catalogue import markdown
+from siwork.cli.main import _parser
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_table_of_recipes_is_the_catalogue():
+    table = README.split("<!-- recipes -->", 1)[1].split("<!-- /recipes -->", 1)[0].strip()
+    assert table == markdown()  # `siwork recipes --markdown` prints it anew
+
+
+def test_its_ten_lines_run(tmp_path):
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    told = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert told.returncode == 0, told.stderr
+    assert "2 seeds" in told.stdout
+    assert "plotly" in (tmp_path / "first.html").read_text()
+
+
+def test_its_commands_are_those_there_are():
+    named = set(re.findall(r"^    siwork (\w+)", README, re.MULTILINE))
+    known = set(next(a for a in _parser()._actions if a.choices).choices)
+    assert named <= known
+    assert known - named <= {"tasks"}  # written as `recipes | tasks`
+
+
+def test_the_picture_is_there():
+    for path in re.findall(r"!\[[^]]+\]\(([^)]+)\)", README):
+        assert (Path(__file__).parent.parent / path).stat().st_size > 10_000
