@@ -155,7 +155,7 @@ def test_the_first_step_of_adam_moves_each_weight_by_the_rate(sign, width):
     policy = small(6, shape=Shape(width=width, layers=1, heads=2, hidden=24))
     before = [weight.detach().clone() for weight in policy.network.parameters()]
     policy.train(plan([[0, 4]], lambda logp, index: np.full(2, sign / 2), rate=0.1))
-    moved = torch.cat([(w - b).flatten().abs() for w, b in zip(policy.network.parameters(), before, strict=True)])
+    moved = torch.cat([(w.detach() - b).flatten().abs() for w, b in zip(policy.network.parameters(), before, strict=True)])
     rate = 0.1 * STANDARD_RATE * 64 / width
     assert float(moved.max()) == pytest.approx(rate, rel=1e-2)
     assert float(moved.median()) == pytest.approx(rate, rel=1e-2)

@@ -117,8 +117,11 @@ def _pretrain(commands: Commands) -> None:
     parser.add_argument("--steps", type=int, default=3000, help="optimiser steps (default 3000)")
     parser.add_argument("--batch", type=int, default=128, help="examples in a step (default 128)")
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate (default 0.003)")
+    parser.add_argument("--pool", type=int, default=40_000, help="different examples, used again and again (default 40000)")
     parser.add_argument("--width", type=int, default=64, help="width of the network (default 64)")
     parser.add_argument("--layers", type=int, default=3, help="layers of the network (default 3)")
+    parser.add_argument("--heads", type=int, default=2, help="attention heads of the network (default 2)")
+    parser.add_argument("--hidden", type=int, default=176, help="width of its feed-forward layers (default 176)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and examples (default 0)")
 
 

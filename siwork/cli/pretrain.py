@@ -25,11 +25,12 @@ def pretrain(options: argparse.Namespace) -> int:
 
     policy, losses = train_base(
         task,
-        Shape(width=options.width, layers=options.layers),
+        Shape(options.width, options.layers, options.heads, options.hidden),
         steps=options.steps,
         batch=options.batch,
         seed=options.seed,
         rate=options.rate,
+        pool=options.pool,
         tell=tell if sys.stdout.isatty() else None,
     )
     policy.write(options.output)

@@ -31,7 +31,7 @@ class Shape(Knobbed):
 
     width: int = knob(64, "Width of the residual stream.", low=4, high=2048)
     layers: int = knob(3, "Layers of attention and feed-forward.", low=1, high=48)
-    heads: int = knob(4, "Attention heads.", low=1, high=128)
+    heads: int = knob(2, "Attention heads.", low=1, high=128)
     hidden: int = knob(176, "Width of the feed-forward layers.", low=4, high=8192)
 
     def __post_init__(self) -> None:

@@ -41,11 +41,12 @@ def threads() -> int:
 
 
 class Workers:
-    """A pool of threads for the length of a `with` block."""
+    """A pool of threads for the length of a `with` block, where the caller too has one torch thread."""
 
     def __enter__(self) -> Workers:
         self._before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(threads(), "siwork", torch.set_num_threads, (1,))
+        torch.set_num_threads(1)
         return self
 
     def map(self, work: Callable[..., _Result], *items: Iterable[Any]) -> Iterator[_Result]:
@@ -56,4 +57,4 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self._before)  # the number in a worker is also the first one of later threads
+        torch.set_num_threads(self._before)

@@ -1,0 +1,55 @@
+"""Real rounds of the real small transformer with the weights that ship."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import siwork
+from siwork.loop import Sizes, resume, run
+from siwork.recipes import RECIPES
+from siwork.tasks import TASKS
+
+SMALL = Sizes(train=16, heldout=8, beyond=4, samples=8)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_plays_on_the_transformer(name, tmp_path):
+    played = run(name, "countdown", "tiny", rounds=1, problems=SMALL, folder=tmp_path / name)
+    rows = siwork.check(played.rows())
+    assert played.status().state == "finished"
+    first, last = (rows[(rows["round"] == r) & (rows["split"] == "heldout")] for r in (0, 1))
+    assert np.allclose(first["logp"], first["base_logp"])
+    assert not np.allclose(last["logp"], last["base_logp"])
+    prints = played.rounds()["policy"]
+    assert prints.iloc[0] != prints.iloc[1]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_a_base_with_head_and_tail(name):
+    task = siwork.task(name)
+    policy = siwork.policy("tiny", task)
+    problems = task.problems("heldout", 100)
+    streams = np.random.default_rng(0).integers(0, 2**64, (100, 16), dtype=np.uint64)
+    said = policy.sample(problems["prompt"].tolist(), 16, streams=streams)
+    asked = np.repeat(problems["prompt"].to_numpy(object), 16)
+    rows = pd.DataFrame({"prompt": asked, "response": list(map(str, said.response))})
+    right = task.check(rows).to_numpy(bool).reshape(100, 16).mean(axis=1)
+    easy, hard = (right[problems["band"].isin(bands).to_numpy()].mean() for bands in ((3, 4), (0, 1)))
+    assert 0.1 < right.mean() < 0.97
+    assert easy > hard
+
+
+def test_a_broken_run_of_the_transformer_is_the_unbroken_one(tmp_path):
+    recipe = "seed · cot(k=4) · gold · correct · sft(steps=8) · mix(replay)"
+    whole = run(recipe, "countdown", "tiny", rounds=3, problems=SMALL, seed=3, folder=tmp_path / "whole")
+    part = run(recipe, "countdown", "tiny", rounds=1, problems=SMALL, seed=3, folder=tmp_path / "part")
+    again = resume(part.folder, rounds=3)
+    pd.testing.assert_frame_equal(again.rows().drop(columns="run"), whole.rows().drop(columns="run"))
+
+
+def test_rejection_sampling_sharpens(tmp_path):
+    # the phenomenon the demo shows: answers concentrate, so their entropy falls by far more than chance can do
+    sizes = Sizes(train=60, heldout=40, beyond=0, samples=16)
+    played = run("vanilla", "countdown", "tiny", rounds=2, problems=sizes, folder=tmp_path / "v")
+    change = siwork.metrics.round_difference(played.rows(split="heldout"), "answer_entropy", 0, 2)
+    assert change["high"].iloc[0] < 0
