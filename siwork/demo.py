@@ -10,8 +10,8 @@ import numpy as np
 from siwork.loop import Sizes, prepare
 
 TASK, POLICY = "countdown", "tiny"
-RECIPES = ("vanilla", "balanced")
-SIZES = Sizes(train=200, heldout=80, beyond=40, samples=32)
+RECIPES = ("vanilla", "restart")
+SIZES = Sizes(train=150, heldout=60, beyond=20, samples=32)
 
 
 def prepare_demo(folder: Path, *, seeds: int, rounds: int) -> list[Path]:

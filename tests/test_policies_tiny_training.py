@@ -155,7 +155,9 @@ def test_the_first_step_of_adam_moves_each_weight_by_the_rate(sign, width):
     policy = small(6, shape=Shape(width=width, layers=1, heads=2, hidden=24))
     before = [weight.detach().clone() for weight in policy.network.parameters()]
     policy.train(plan([[0, 4]], lambda logp, index: np.full(2, sign / 2), rate=0.1))
-    moved = torch.cat([(w.detach() - b).flatten().abs() for w, b in zip(policy.network.parameters(), before, strict=True)])
+    moved = torch.cat(
+        [(w.detach() - b).flatten().abs() for w, b in zip(policy.network.parameters(), before, strict=True)]
+    )
     rate = 0.1 * STANDARD_RATE * 64 / width
     assert float(moved.max()) == pytest.approx(rate, rel=1e-2)
     assert float(moved.median()) == pytest.approx(rate, rel=1e-2)
@@ -164,13 +166,13 @@ def test_the_first_step_of_adam_moves_each_weight_by_the_rate(sign, width):
 def test_training_raises_what_has_positive_coefficients_and_lowers_the_others():
     policy, sign = small(7), np.array([1.0, -1.0, 1.0, 1.0, -1.0])
     before = policy.logp(PROMPTS, RESPONSES, FINISHED)
-    policy.train(plan([range(5)] * 5, lambda logp, index: sign[index] / 5, rate=0.3))
+    policy.train(plan([range(5)] * 5, lambda logp, index: sign[index] / 5, rate=1.0))
     assert ((policy.logp(PROMPTS, RESPONSES, FINISHED) - before) * sign > 0).all()
 
 
 def test_sft_learns_a_response_by_heart():
     policy = small(8)
-    seen = policy.train(plan([[0, 4]] * 60, evenly, rate=4.0))
+    seen = policy.train(plan([[0, 4]] * 60, evenly, rate=13.0))
     assert seen[0] < -5
     out = policy.sample(["ab", "dcba"], 20, streams=streams(2, 20))
     assert sum(text == want for text, want in zip(out.response.to_pylist(), ["abc"] * 20 + ["cdcdc"] * 20)) >= 36  # noqa: B905

@@ -16,7 +16,7 @@ from siwork.sweep import Sweep
 
 def demo(options: argparse.Namespace) -> int:
     """Play both recipes, say in words what happened, write the report."""
-    from siwork.reporting import in_words, report
+    from siwork.reporting import compare, in_words, report
 
     began = time.monotonic()
     print(f"This machine multiplies matrices at {matmul_rate():.0f} GFLOP/s now.")
@@ -27,9 +27,10 @@ def demo(options: argparse.Namespace) -> int:
     if not follow(Sweep(folders)):
         return 1
     runs = [Run(folder) for folder in folders]
-    path = report(runs, options.output, title="siwork demo: a loop and its remedy on countdown")
+    found = compare(runs)
+    path = report(found, options.output, title="siwork demo: a loop and its remedy on countdown")
     print()
-    for line in in_words(runs):
+    for line in in_words(found):
         print(line)
     print(f"\n{path} ({path.stat().st_size / 1e6:.1f} MB), {time.monotonic() - began:.0f} s in all")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,28 +94,40 @@ class Network(nn.Module):
         angle = positions.to(self.speed.dtype)[..., None] * self.speed
         return torch.polar(torch.ones_like(angle), angle)
 
-    def forward(self, ids: Tensor, memory: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, wanted: Tensor | None = None, memory: list[tuple[Tensor, Tensor]] | None = None
+    ) -> Tensor:
         """Hidden states (b, l, width) of padded rows (b, l), the last norm included.
 
-        Rows are padded on the right, where attention never looks back from. A `memory` list gets each layer's turned
-        keys and values (b, heads, l, depth).
+        Rows are padded on the right, where attention never looks back from. With a mask `wanted` (b, l) only those m
+        places are worked out to the end, (m, width). A `memory` list gets each layer's turned keys and values
+        (b, heads, l, depth).
         """
-        b, length = ids.shape
-        turns = self.turns(torch.arange(length))[:, None]
+        turns = self.turns(torch.arange(ids.shape[1]))[:, None]
         x = F.embedding(ids, self.embed)
-        stacks = (self.attention_norm, self.qkv, self.out, self.feed_norm, self.gate_up, self.down)
-        for attention_norm, qkv, out, feed_norm, gate_up, down in zip(*(s.unbind() for s in stacks), strict=True):
-            projected = F.linear(norm(x, attention_norm), qkv).view(b, length, -1, self.shape.depth)
-            qk, v = projected.split([2 * self.shape.heads, self.shape.heads], dim=2)
-            q, k = turned(qk, turns).transpose(1, 2).chunk(2, dim=1)
-            v = v.transpose(1, 2)
+        for i, (attention_norm, qkv, out, feed_norm, gate_up, down) in enumerate(self.layers()):
+            q, k, v = self._projected(norm(x, attention_norm), qkv, turns)
             if memory is not None:
                 memory.append((k, v))
-            seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-            x = x + F.linear(seen.transpose(1, 2).reshape(b, length, -1), out)
-            gate, up = F.linear(norm(x, feed_norm), gate_up).chunk(2, dim=-1)
-            x = x + F.linear(F.silu(gate) * up, down)
+            seen = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+            if wanted is not None and i == self.shape.layers - 1:
+                x, seen = x[wanted], seen[wanted]
+            x = x + F.linear(seen, out)
+            fed, (gate, up) = norm(x, feed_norm), gate_up.chunk(2)
+            x = x + F.linear(F.silu(F.linear(fed, gate)) * F.linear(fed, up), down)
         return norm(x, self.last_norm)
+
+    def _projected(self, x: Tensor, qkv: Tensor, turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Turned queries and keys, and values, (b, heads, l, depth) each."""
+        projected = F.linear(x, qkv).unflatten(-1, (-1, self.shape.depth))
+        qk, v = projected.split([2 * self.shape.heads, self.shape.heads], dim=2)
+        q, k = turned(qk, turns).transpose(1, 2).chunk(2, dim=1)
+        return q, k, v.transpose(1, 2)
+
+    def layers(self) -> Iterator[tuple[Tensor, ...]]:
+        """Of each layer: attention norm, qkv, out, feed norm, gate_up, down."""
+        stacks = (self.attention_norm, self.qkv, self.out, self.feed_norm, self.gate_up, self.down)
+        return zip(*(stack.unbind() for stack in stacks), strict=True)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits (…, tokens) of hidden states; pad and begin are never said."""

@@ -16,7 +16,7 @@ from siwork.policies.network import Network, norm, turned
 from siwork.policies.threads import Workers
 from siwork.policies.tokens import END, PAD, Sequences
 
-ROWS = 512  # most completions worked on at once; changes speed and memory, nothing else
+ROWS = 1024  # most completions worked on at once; changes speed and memory, nothing else
 _BYTES = 2**28  # of the keys and values of those completions
 _PAYS = 0.7  # finished completions are taken out when at most this share is left
 _SHORTEST = 16  # keys; a softmax over fewer is not vectorised
@@ -193,11 +193,11 @@ class Decoder:
         ids = sequences.padded(different, at_least=_SHORTEST)
         length = torch.from_numpy(sequences.length[different])
         memory: list[tuple[Tensor, Tensor]] = []
-        hidden = network(torch.from_numpy(ids), memory)
-        last = network.logits(hidden[torch.arange(len(ids)), length - 1])
+        last = torch.arange(ids.shape[1]) == length[:, None] - 1
+        logits = network.logits(network(torch.from_numpy(ids), last, memory))
         again = torch.from_numpy(back)
         self.length = length[again]
-        self.first = last[again, None].expand(-1, k, -1)  # (P, k, tokens)
+        self.first = logits[again, None].expand(-1, k, -1)  # (P, k, tokens)
         self.keys = [keys[again].transpose(-1, -2).contiguous() for keys, _ in memory]  # (P, H, d, L)
         self.values = [values[again] for _, values in memory]  # (P, H, L, d)
         unread = torch.arange(ids.shape[1]) >= self.length[:, None, None, None]
@@ -218,9 +218,7 @@ class Decoder:
         net, (p, k) = self.network, choice.shape
         turns = net.turns(self.length + t)[:, None, None] * self.scale
         x = F.embedding(choice.view(-1), net.embed)
-        stacks = (net.attention_norm, net.qkv, net.out, net.feed_norm, net.gate_up, net.down)
-        for i, weights in enumerate(zip(*(s.unbind() for s in stacks), strict=True)):
-            attention_norm, qkv, out, feed_norm, gate_up, down = weights
+        for i, (attention_norm, qkv, out, feed_norm, gate_up, down) in enumerate(net.layers()):
             projected = F.linear(norm(x, attention_norm), qkv).view(p, k, -1, net.shape.depth).transpose(1, 2)
             x.addmm_(self._attend(i, t, projected, turns), out.t())
             gate, up = F.linear(norm(x, feed_norm), gate_up).chunk(2, dim=-1)

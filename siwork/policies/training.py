@@ -27,7 +27,7 @@ def log_likelihood(network: Network, rows: Sequences, index: np.ndarray) -> Tens
     ids = torch.from_numpy(rows.padded(index, at_least=2))
     column = torch.arange(1, ids.shape[1])
     said = (column >= torch.from_numpy(rows.first[index])[:, None]) & (ids[:, 1:] != PAD)
-    logits = network.logits(network(ids[:, :-1])[said])
+    logits = network.logits(network(ids[:, :-1], said))
     token = F.cross_entropy(logits, ids[:, 1:][said], reduction="none")
     return token.new_zeros(len(index)).index_add(0, said.nonzero()[:, 0], -token)
 

@@ -19,6 +19,7 @@ from tests.bench.timing import in_turn, ratio
 
 PROMPTS, LENGTH, SAMPLES, NEW = 200, 10, 16, 8
 STEPS, BATCH = 60, 64
+TURNS = 3
 SYMBOLS = (*"0123456789", *"+-*/() =:")
 
 
@@ -56,7 +57,7 @@ def _sampling(policy: TinyPolicy, model: Any, prompts: list[str], streams: np.nd
             max_new_tokens=NEW, min_new_tokens=NEW, pad_token_id=PAD,
         )  # fmt: skip
 
-    seconds = in_turn({"siwork": lambda: policy.sample(prompts, SAMPLES, streams=streams), "generate": generate})
+    seconds = in_turn({"siwork": lambda: policy.sample(prompts, SAMPLES, streams=streams), "generate": generate}, TURNS)
     own, plain = median(seconds["siwork"]), median(seconds["generate"])
     used = 2 * size * (n * NEW + PROMPTS * (LENGTH + 1)) / own / 1e9
     return [
@@ -95,7 +96,7 @@ def _training(policy: TinyPolicy, rng: np.random.Generator) -> list[str]:
             Trainer(model=to_llama(policy)[0], args=arguments, train_dataset=rows, data_collator=collate).train()
         gc.collect()
 
-    seconds = in_turn({"siwork": lambda: policy.copy().train(plan), "Trainer": trainer})
+    seconds = in_turn({"siwork": lambda: policy.copy().train(plan), "Trainer": trainer}, TURNS)
     return [
         f"{STEPS} steps of {BATCH} rows of {LENGTH + NEW} tokens   siwork {median(seconds['siwork']):.2f} s   "
         f"Trainer {median(seconds['Trainer']):.2f} s   {ratio(seconds, 'Trainer', 'siwork'):.1f} times as fast   "
