@@ -39,7 +39,9 @@ def start(folder: str | Path, *, threads: int | None = None) -> subprocess.Popen
     """
     for child in [c for c in _started if c.poll() is not None]:
         _started.remove(child)
-    limit = {} if threads is None else {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    limit = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait without spinning leave a busy machine usable
+    if threads is not None:
+        limit |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     with log_file(Path(folder)) as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "siwork.launcher", str(folder)],

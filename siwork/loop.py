@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from siwork.policies import Policy, policy_of
+from siwork.policies import Policy, policy_of, restored
 from siwork.recipes import Recipe, recipe_of
 from siwork.samplers import rollout
 from siwork.schema import ROWS, Knobbed, KnobError, format_call, knob
@@ -96,7 +96,9 @@ def prepare(
             raise KnobError(f"{name} must be a whole number ≥ 0, got {value!r}; nearest: 0")
     formula, chosen = recipe_of(recipe), task_of(task)
     sizes = problems if isinstance(problems, Sizes) else _sizes(problems)
+    table = sizes.draw(chosen, seed)
     base = policy_of(policy, chosen)
+    base.register(table)
     manifest = {
         "name": Path(folder).name,
         "recipe": str(formula),
@@ -107,7 +109,7 @@ def prepare(
         "problems": format_call(sizes),
         "made_with": {"python": platform.python_version(), **_versions()},
     }
-    with Writer.create(Path(folder), manifest, sizes.draw(chosen, seed), base.save):
+    with Writer.create(Path(folder), manifest, table, base.save):
         return Run(folder)
 
 
@@ -178,9 +180,7 @@ class _Play:
         self.recipe = Recipe.read(run.recipe)
         task = task_of(run.task)
         known = run.problems()
-        policy = policy_of(run.policy, task)
-        policy.register(known)
-        base = policy.load(run.base_path)
+        base = restored(run.policy, task, run.base_path)
         self.state = State(task, base, base)
         if writer.rounds_done:
             self.state = self.state.load(run.state_path(writer.rounds_done - 1))

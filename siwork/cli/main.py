@@ -130,6 +130,7 @@ def _recipes(commands: Commands) -> None:
         commands, "recipes", "catalogue:recipes", "List recipes and components, or show one with its knobs."
     )
     parser.add_argument("name", nargs="?")
+    parser.add_argument("--markdown", action="store_true", help="the catalogue as the table of the README")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 

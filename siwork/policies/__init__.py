@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from siwork.policies.base import Completions, Plan, Policy, Texts
@@ -39,6 +40,13 @@ def policy_of(text: str | Policy, task: Task) -> Policy:
     return _kind(call.name).build(call.args, call.named).build_for(task)
 
 
+def restored(text: str, task: Task, folder: Path) -> Policy:
+    """The policy of a call text with the parameters saved in a folder. Raises RunError when they are damaged."""
+    call = parse_call(text)
+    found: Policy = _kind(call.name).build(call.args, call.named).restore(task, folder)
+    return found
+
+
 def _kind(name: str) -> Any:
     if name not in POLICIES:
         raise KnobError(f"no policy is called {name!r}; {nearest(name, POLICIES)}")
@@ -51,4 +59,4 @@ def _kind(name: str) -> Any:
         raise missing_extra(f"policy {name!r}", str(error.name), "lm") from None
 
 
-__all__ = ["POLICIES", "Completions", "Plan", "Policy", "Texts", "policy", "policy_of"]
+__all__ = ["POLICIES", "Completions", "Plan", "Policy", "Texts", "policy", "policy_of", "restored"]

@@ -64,6 +64,10 @@ class Tabular(Knobbed):
         """The base policy for a task; it knows no problem yet."""
         return TabularPolicy(self, task)
 
+    def restore(self, task: Task, folder: Path) -> TabularPolicy:
+        """The policy of a task with the parameters that `save` wrote into a folder. Raises RunError as `load`."""
+        return self.build_for(task).load(folder)
+
     def log_odds(self, difficulty: np.ndarray) -> np.ndarray:
         """Expected log-odds of solving a problem of each difficulty."""
         return self.skill + _EASY + _SLOPE * np.asarray(difficulty, float)

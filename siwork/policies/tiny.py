@@ -30,9 +30,7 @@ from siwork.tasks import Task
 __all__ = ["FILE", "STANDARD_RATE", "Shape", "Tiny", "TinyPolicy", "threads", "use_threads"]
 
 FILE = "policy.safetensors"
-STANDARD_RATE = (
-    3e-4  # learning rate of `train` at width 64, ∝ 1/width; 60 steps of 64 then gain without undoing the base
-)
+STANDARD_RATE = 3e-4  # of `train` at width 64, ∝ 1/width; 60 steps of 64 then gain without undoing the base
 _MARKS = ("#", ">")  # around a hint
 _KEY = "siwork"  # of the file's metadata
 _DAMAGE = (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
@@ -53,15 +51,16 @@ class Tiny(Knobbed):
         "base", "Weights at first: those that ship for the task, or fresh ones.", choices=("base", "fresh")
     )
     seed: int = knob(0, "Seed of fresh weights.", low=0, high=2**32 - 1)
+    weights: str = knob("", "File of base weights that `siwork pretrain` made; empty takes those that ship.")
 
     def __str__(self) -> str:
         return format_call(self)
 
     def build_for(self, task: Task) -> TinyPolicy:
-        """The policy that a task starts from. Raises RunError when no weights ship for it."""
+        """The policy that a task starts from. Raises RunError when no weights ship for it, or a file cannot be read."""
         if self.start == "fresh":
             return TinyPolicy.create(task.vocabulary, task.max_tokens, seed=self.seed)
-        return self._of(task, _shipped(task))
+        return self._of(task, Path(self.weights) if self.weights else _shipped(task))
 
     def restore(self, task: Task, folder: Path) -> TinyPolicy:
         """The policy of a task with the parameters that `save` wrote into a folder. Raises RunError as `load`."""
