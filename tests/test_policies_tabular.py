@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from contracts.policy import PolicyContract, plan_for, streams, texts
+from contracts.policy import GradientContract, plan_for, streams, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,7 +94,7 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + np.exp(-x))
 
 
-class TestTabular(PolicyContract):
+class TestTabular(GradientContract):
     @pytest.fixture
     def policy(self) -> TabularPolicy:
         return Tabular(seed=3).build_for(TASK)

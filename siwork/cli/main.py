@@ -16,7 +16,7 @@ _RUNS = Path("runs")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 done, 1 stopped before its end, 2 an error, said in one sentence.
 
-    `--debug` shows the traceback of an error as well.
+    With `--debug` it raises instead, so that the traceback is seen.
     """
     options = _parser().parse_args(argv)
     room, _, name = options.command.partition(":")
@@ -117,7 +117,9 @@ def _pretrain(commands: Commands) -> None:
     parser.add_argument("--steps", type=int, default=3000, help="optimiser steps (default 3000)")
     parser.add_argument("--batch", type=int, default=128, help="examples in a step (default 128)")
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate (default 0.003)")
-    parser.add_argument("--pool", type=int, default=40_000, help="different examples, used again and again (default 40000)")
+    parser.add_argument(
+        "--pool", type=int, default=40_000, help="different examples, used again and again (default 40000)"
+    )
     parser.add_argument("--width", type=int, default=64, help="width of the network (default 64)")
     parser.add_argument("--layers", type=int, default=3, help="layers of the network (default 3)")
     parser.add_argument("--heads", type=int, default=2, help="attention heads of the network (default 2)")

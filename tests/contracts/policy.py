@@ -174,25 +174,6 @@ class PolicyContract:
         policy.train(plan_for(row[0], row[1], [1.0], rate=0.0))
         assert policy.fingerprint() == before
 
-    def test_gradient_equals_finite_differences(self, policy: Policy, prompts: list[str]) -> None:
-        """For policies with `parameters()` (live arrays by name) and `gradient(prompts, responses, finished, c)`."""
-        if not hasattr(policy, "gradient"):
-            pytest.skip("this policy does not expose its gradient")
-        out = policy.sample(prompts, 3, streams=streams(len(prompts), 3))
-        asked, rng = [p for p in prompts for _ in range(3)], np.random.default_rng(2)
-        c = rng.normal(size=len(asked))
-        slope = policy.gradient(asked, texts(out), out.finished, c)
-        assert slope.keys() == policy.parameters().keys()
-        for name, array in policy.parameters().items():
-            direction, start, values = rng.normal(size=array.shape).astype(array.dtype), array.copy(), []
-            for step in (self.nudge, -self.nudge):
-                array[...] = start + step * direction
-                values.append(c @ policy.logp(asked, texts(out), out.finished))
-            array[...] = start
-            expected = (values[0] - values[1]) / (2 * self.nudge)
-            scale = np.abs(slope[name] * direction).sum()
-            assert abs((slope[name] * direction).sum() - expected) <= self.slack * max(scale, 1.0), name
-
     # ── copies, marks, files ───────────────────────────────────────────────────────────────────────────
     def test_a_copy_is_independent(self, policy: Policy, prompts: list[str]) -> None:
         row, mark = self._row(policy, prompts), policy.fingerprint()
@@ -246,3 +227,23 @@ class PolicyContract:
                 path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "garbage": b"\xff" * 200}[damage])
         with pytest.raises(RunError):
             policy.load(tmp_path)
+
+
+class GradientContract(PolicyContract):
+    """Further tests of a policy with `parameters()` (live arrays by name) and `gradient(prompts, responses, finished, c)`."""
+
+    def test_gradient_equals_finite_differences(self, policy: Policy, prompts: list[str]) -> None:
+        out = policy.sample(prompts, 3, streams=streams(len(prompts), 3))
+        asked, rng = [p for p in prompts for _ in range(3)], np.random.default_rng(2)
+        c = rng.normal(size=len(asked))
+        slope = policy.gradient(asked, texts(out), out.finished, c)
+        assert slope.keys() == policy.parameters().keys()
+        for name, array in policy.parameters().items():
+            direction, start, values = rng.normal(size=array.shape).astype(array.dtype), array.copy(), []
+            for step in (self.nudge, -self.nudge):
+                array[...] = start + step * direction
+                values.append(c @ policy.logp(asked, texts(out), out.finished))
+            array[...] = start
+            expected = (values[0] - values[1]) / (2 * self.nudge)
+            scale = np.abs(slope[name] * direction).sum()
+            assert abs((slope[name] * direction).sum() - expected) <= self.slack * max(scale, 1.0), name
