@@ -36,7 +36,7 @@ class Add(Task):
     sentence: ClassVar[str] = "The sum of two numbers; longer numbers are harder."
     hints: ClassVar[tuple[str, ...]] = ("answer", "step")
 
-    digits: int = knob(5, "Longest operand that is trained on.", low=1, high=20, unit="digits")
+    digits: int = knob(8, "Longest operand that is trained on.", low=1, high=20, unit="digits")
     order: str = knob("reversed", "Order of the digits in operands and result.", choices=("reversed", "forward"))
 
     @property
