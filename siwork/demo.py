@@ -10,7 +10,7 @@ import numpy as np
 from siwork.loop import Sizes, prepare
 
 TASK, POLICY = "countdown", "tiny"
-RECIPES = ("vanilla", "restart")
+RECIPES = ("vanilla", "vanilla-mix")
 SIZES = Sizes(train=150, heldout=60, beyond=20, samples=32)
 
 

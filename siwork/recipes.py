@@ -203,6 +203,11 @@ RECIPES: dict[str, Entry] = {
         "A tale of tails: Model collapse as a change of scaling laws",
         "Unfiltered self-training with a share of real data.",
     ),
+    "vanilla-mix": Entry(
+        "seed · cot · gold · correct · sft · mix(real, share=0.3)",
+        "A tale of tails: Model collapse as a change of scaling laws",
+        "The vanilla loop with a share of real data in every update.",
+    ),
     "star": Entry(
         "seed · cot(k=8) + hint(answer, on=fail) · gold · correct · sft · reset",
         "STaR: Bootstrapping reasoning with reasoning",

@@ -38,8 +38,7 @@ def solve_rates(name):
 @pytest.mark.parametrize("name", sorted(set(TASKS) - {"grammar"}))
 def test_every_base_has_a_head_a_middle_and_a_tail(name):
     rate, band = solve_rates(name)
-    assert rate[band >= 3].mean() > 0.6
-    assert rate[band <= 1].mean() < 0.4
+    assert rate[band >= 3].mean() - rate[band <= 1].mean() > 0.25
     assert ((rate > 0) & (rate < 1)).mean() > 0.1
 
 
