@@ -44,7 +44,7 @@ def _vllm(python: str, policy: TinyPolicy, prompts: list[str]) -> list[float]:
         model.save_pretrained(folder)
         asked = Path(folder) / "prompts.json"
         asked.write_text(json.dumps([policy.tokens.encode_prompt(text).tolist() for text in prompts]))
-        script = Path(__file__).with_name("vllm_speed.py")
+        script = Path(__file__).with_name("engine_speed.py")
         command = [python, str(script), folder, str(asked), str(SAMPLES), str(NEW), str(TURNS)]
         space = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
         told = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | space)

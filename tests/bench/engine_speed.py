@@ -1,6 +1,6 @@
 """Run by a Python that has vLLM: completions a second of a warm engine on a model folder.
 
-python vllm_speed.py MODEL_FOLDER PROMPTS.json SAMPLES TOKENS TURNS
+python engine_speed.py MODEL_FOLDER PROMPTS.json SAMPLES TOKENS TURNS
 """
 
 from __future__ import annotations
