@@ -75,6 +75,13 @@ def run(
     ------
     RecipeError, KnobError : a formula, name or value that cannot be
     RunError (Locked, Foreign) : the folder is in use, is no run folder, or holds another run
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as runs:
+    ...     sizes = Sizes(train=8, heldout=4, beyond=0, samples=4)
+    ...     made = run("vanilla", "countdown(numbers=3)", "tabular", rounds=1, problems=sizes, folder=f"{runs}/first")
+    ...     made.rounds_done, made.status().state
+    (2, 'finished')
     """
     prepare(recipe, task, policy, rounds=rounds, problems=problems, seed=seed, folder=folder)
     return resume(folder, on_round=on_round)
