@@ -48,7 +48,7 @@ def rollout(
         asked, k, temperature=temperature, top_p=top_p, streams=streams, tell=lambda share: tell(stage, share)
     )
     n = len(prompts) * k
-    asked_by_row = np.repeat(np.asarray(asked, dtype=object), k)
+    asked_by_row = pa.array(asked).take(pa.array(np.repeat(np.arange(len(asked)), k)))
     base = out.logp if state.policy is state.base else state.base.logp(asked_by_row, out.response, out.finished)
     told = {name: problems[name] for name in ("split", "problem", "task", "difficulty", "band", "prompt")}
     repeated = pd.DataFrame(told).iloc[np.repeat(np.arange(len(prompts)), k)].reset_index(drop=True)

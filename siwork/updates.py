@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy.special import expit, log_expit
 
 from siwork.policies import Plan
@@ -33,8 +33,14 @@ def _plan(
     coefficients: Callable[[np.ndarray, np.ndarray], np.ndarray],
     rate: float,
 ) -> Plan:
-    prompt, response = rows["prompt"].to_numpy(object), rows["response"].to_numpy(object)
-    return Plan(prompt, response, rows["finished"].to_numpy(bool), batches, coefficients, rate)
+    return Plan(
+        _texts(rows["prompt"]), _texts(rows["response"]), rows["finished"].to_numpy(bool), batches, coefficients, rate
+    )
+
+
+def _texts(column: pd.Series) -> pa.Array:
+    texts = pa.array(column, pa.string())
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Sft(Trained):
 
     def plan(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> Plan | None:
         """Steps over the rows with weight > 0; None when there are none."""
-        kept = rows[rows["weight"].to_numpy(float) > 0]
+        kept = rows.loc[rows["weight"].to_numpy(float) > 0, ["prompt", "response", "finished", "weight"]]
         if kept.empty:
             return None
         weight = kept["weight"].to_numpy(float)
@@ -233,5 +239,4 @@ def _mean_probability(logp: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 def _reference(state: State, rows: pd.DataFrame) -> np.ndarray:
     """Log-probability (n,) of the rows under the state's policy, for the prompt without a hint."""
-    score = partial(state.policy.logp, finished=rows["finished"].to_numpy(bool))
-    return score(rows["prompt"].to_numpy(object), rows["response"].to_numpy(object))
+    return state.policy.logp(_texts(rows["prompt"]), _texts(rows["response"]), rows["finished"].to_numpy(bool))
