@@ -1,5 +1,8 @@
 """One training function: the gradient is Σ c ∇ log π, a step is AdamW's, and the same plan gives the same weights."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from siwork.policies import Plan, training
 from siwork.policies.threads import Workers
 from siwork.policies.tiny import STANDARD_RATE, Shape, use_threads
-from siwork.policies.training import Ascent, log_likelihood, score
+from siwork.policies.training import BETAS, Adam, Ascent, log_likelihood, score
 from siwork.schema import KnobError
 from tests.tiny_made import small, streams
 
@@ -243,3 +246,30 @@ def test_scores_of_many_rows_come_back_in_their_order():
     found = score(policy.network, rows)
     expected = [float(log_likelihood(policy.network, rows, np.array([i]))[0].detach()) for i in range(80)]
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_adam_is_that_of_torch():
+    torch.manual_seed(0)
+    own = [torch.nn.Parameter(torch.randn(3, 4)), torch.nn.Parameter(torch.randn(5))]
+    theirs = [torch.nn.Parameter(weight.detach().clone()) for weight in own]
+    mine = Adam(own, 0.01)
+    reference = torch.optim.AdamW(theirs, lr=0.01, betas=BETAS, weight_decay=0.0)
+    for _ in range(20):
+        for weight, other in zip(own, theirs, strict=True):
+            weight.grad = torch.randn_like(weight)
+            other.grad = weight.grad.clone()
+        mine.step()
+        reference.step()
+    for weight, other in zip(own, theirs, strict=True):
+        torch.testing.assert_close(weight, other, rtol=1e-6, atol=1e-7)
+
+
+def test_training_does_not_load_the_compiler_of_torch():
+    code = (
+        "import sys, numpy as np; from siwork.policies import Plan; from siwork.policies.tiny import TinyPolicy\n"
+        "policy = TinyPolicy.create(('1', '2'), 3)\n"
+        "plan = Plan(['1'], ['2'], np.ones(1, bool), [np.arange(1)], lambda logp, index: np.ones(1), 1.0)\n"
+        "policy.train(plan); print({'torch._dynamo', 'sympy'} & set(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "set()"

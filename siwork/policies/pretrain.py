@@ -78,7 +78,7 @@ def pretrain(
     beyond_share: float = 0.05,
     tell: Callable[[float], None] | None = None,
 ) -> tuple[TinyPolicy, np.ndarray]:
-    """Train a transformer from scratch on the task's own answers, with AdamW, a warm-up and a cosine to zero.
+    """Train a transformer from scratch on the task's own answers, with Adam, a warm-up and a cosine to zero.
 
     The same arguments give the same weights, however many threads work. `origin` of the policy says how it was made.
 

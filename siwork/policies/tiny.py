@@ -170,7 +170,7 @@ class TinyPolicy:
 
     # ── how it learns ──────────────────────────────────────────────────────────────────────────────────
     def train(self, plan: Plan, tell: Callable[[float], None] | None = None) -> np.ndarray:
-        """One AdamW step a batch along Σ c_i ∇ log π(y_i | x_i); the mean log π before each step (steps,), nats.
+        """One Adam step a batch along Σ c_i ∇ log π(y_i | x_i); the mean log π before each step (steps,), nats.
 
         The optimiser starts afresh, the gradient's norm is clipped at 1, and the learning rate is plan.rate ·
         STANDARD_RATE · 64 / width.

@@ -20,6 +20,8 @@ PART = 32  # rows whose gradient is found at once; parts are added in order, so 
 _TOKENS = 2048  # most tokens scored at once
 _HELD = 32  # parts whose forward pass is kept for the gradient; with more it is done twice, in bounded memory
 _CLIP = 1.0  # norm of the gradient
+BETAS = (0.9, 0.99)  # of Adam's averages
+_TINY = 1e-8  # keeps Adam from dividing by zero
 
 
 def log_likelihood(network: Network, rows: Sequences, index: np.ndarray) -> Tensor:
@@ -58,17 +60,42 @@ def _by_tokens(order: np.ndarray, length: np.ndarray) -> list[np.ndarray]:
     return batches
 
 
+class Adam:
+    """Adam without weight decay. Source: Kingma and Ba 2015, algorithm 1; equal to torch.optim.AdamW with decay 0.
+
+    Written here because the first step of any torch.optim class imports torch's compiler: a second and 100 MB in every
+    process that trains.
+    """
+
+    def __init__(self, weights: list[torch.nn.Parameter], rate: float) -> None:
+        self.weights, self.rate, self.steps = weights, rate, 0
+        self.mean = [torch.zeros_like(weight) for weight in weights]
+        self.square = [torch.zeros_like(weight) for weight in weights]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step down the gradients that the weights carry."""
+        self.steps += 1
+        fast, slow = (1 - beta**self.steps for beta in BETAS)  # corrections of the start at 0
+        for weight, mean, square in zip(self.weights, self.mean, self.square, strict=True):
+            gradient = weight.grad
+            assert gradient is not None
+            mean.lerp_(gradient, 1 - BETAS[0])
+            square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+            weight.addcdiv_(mean, square.div(slow).sqrt_().add_(_TINY), value=-self.rate / fast)
+
+
 class Ascent:
-    """Steps along Σ c_i ∇ log π(y_i | x_i) with AdamW, the gradient's norm clipped at 1; parts run side by side."""
+    """Steps along Σ c_i ∇ log π(y_i | x_i) with Adam, the gradient's norm clipped at 1; parts run side by side."""
 
     def __init__(self, network: Network, rows: Sequences, rate: float, workers: Workers) -> None:
         self.network, self.rows, self.workers = network, rows, workers
         self.weights = list(network.parameters())
-        self.optimiser = torch.optim.AdamW(self.weights, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+        self.optimiser = Adam(self.weights, rate)
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the steps to come."""
-        self.optimiser.param_groups[0]["lr"] = rate
+        self.optimiser.rate = rate
 
     def step(self, index: np.ndarray, coefficients: Coefficients) -> np.ndarray:
         """One step on the rows `index` (b,); their log-probabilities before it (b,) float64, nats.
@@ -104,7 +131,8 @@ class Ascent:
 
     def _gradient(self, part: np.ndarray, logp: Tensor, c: np.ndarray) -> tuple[Tensor, ...]:
         logp = logp if logp.requires_grad else self._scored(part)
-        return torch.autograd.grad(logp, self.weights, torch.from_numpy(c).to(logp.dtype))
+        # of a number: for a vector's gradient autograd loads sympy, half a second in every process
+        return torch.autograd.grad(logp @ torch.from_numpy(c).to(logp.dtype), self.weights)
 
 
 def _parts(values: np.ndarray) -> list[np.ndarray]:
