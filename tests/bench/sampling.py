@@ -101,6 +101,5 @@ def _training(policy: TinyPolicy, rng: np.random.Generator) -> list[str]:
     seconds = in_turn({"siwork": lambda: policy.copy().train(plan), "Trainer": trainer}, TURNS)
     return [
         f"{STEPS} steps of {BATCH} rows of {LENGTH + NEW} tokens   siwork {median(seconds['siwork']):.2f} s   "
-        f"Trainer {median(seconds['Trainer']):.2f} s   {ratio(seconds, 'Trainer', 'siwork'):.1f} times as fast   "
-        "(no target)"
+        f"Trainer {median(seconds['Trainer']):.2f} s   {ratio(seconds, 'Trainer', 'siwork'):.1f} times as fast"
     ]
