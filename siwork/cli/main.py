@@ -27,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"siwork: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("siwork: interrupted; run folders are as they were and can be resumed\n")
+        return 130
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stderr.close()
         return 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from types import FrameType
 
 import numpy as np
 
@@ -18,17 +20,12 @@ def follow(sweep: Sweep) -> bool:
     """Play a sweep to its end while printing; Ctrl-C ends it after the present stages. True when all is finished."""
     screen = _Screen([run.name for run in sweep.runs])
     progress: list[Progress] = []
-    looks = iter(sweep)
-    while True:
-        try:
-            progress = next(looks)
+    with _Interrupts() as interrupts:
+        for progress in sweep:
             screen.show(progress)
-        except StopIteration:
-            break
-        except KeyboardInterrupt:
-            screen.say("stopping after the present stage; the runs can be resumed")
-            sweep.stop()
-            looks = iter(sweep)
+            if interrupts.take():
+                screen.say("stopping after the present stage; the runs can be resumed")
+                sweep.stop()
     screen.end()
     for p in progress:
         _say_unfinished(p)
@@ -40,6 +37,30 @@ def _say_unfinished(p: Progress) -> None:
         sys.stderr.write(f"siwork: {p.run.name} failed: {p.run.last_words()}\n")
     if p.state in ("stopped", "waiting", "failed"):
         print(f"{p.run.name}: {p.rounds_done} rounds are kept; go on with: siwork resume {p.run.folder}")
+
+
+class _Interrupts:
+    """Ctrl-C as a wish to look at, not an exception: one raised inside a library's own code can be lost there.
+
+    The second Ctrl-C interrupts as usual.
+    """
+
+    def __enter__(self) -> _Interrupts:
+        self._wished = False
+        self._usual = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._wished = True
+        signal.signal(signal.SIGINT, self._usual)
+
+    def take(self) -> bool:
+        """Whether Ctrl-C was pressed since the last look."""
+        wished, self._wished = self._wished, False
+        return wished
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        signal.signal(signal.SIGINT, self._usual)
 
 
 class _Screen:
