@@ -63,6 +63,16 @@ def test_hints_go_to_problems_that_failed(state, problems):
     assert rate[0] > rate[1]
 
 
+def test_no_hint_is_given_when_nothing_failed(state, problems):
+    rows = Cot(k=2).sample(state, problems, None, np.random.default_rng(1), silent)
+    passed = rows.assign(score=np.ones(len(rows)))
+    hinted = Hint(on="fail").sample(
+        state.having(policy=state.base.copy()), problems, passed, np.random.default_rng(2), silent
+    )
+    assert len(hinted) == 0
+    assert hinted.dtypes.equals(rows.dtypes)
+
+
 def test_hint_on_fail_needs_scores(state, problems):
     with pytest.raises(KnobError, match="needs a sampler before it and a verifier"):
         Hint(on="fail").sample(state, problems, None, np.random.default_rng(0), silent)
