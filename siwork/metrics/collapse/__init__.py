@@ -1,0 +1,1 @@
+"""Collapse: likelihood, support, repetition, length, and the laws of loops without information."""
