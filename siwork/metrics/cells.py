@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siwork.metrics.intervals import divide
-from siwork.schema import SPLITS, check
+from siwork.schema import ROWS, SPLITS, check
+
+TEXTS = frozenset(c.name for c in ROWS if pa.types.is_string(c.type)) - {"run", "split", "problem", "hint", "answer"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Cells:
     unit: np.ndarray  # (rows,) int
     plain: np.ndarray  # (rows,) bool: first attempts without a hint
     columns: dict[str, np.ndarray]  # (rows,) float with NaN for null; answer as int codes, -1 for null
+    texts: dict[str, pa.ChunkedArray]  # (rows,) columns of text
     solutions: np.ndarray  # (units,) number of different right answers, NaN when unknown
 
     @property
@@ -58,6 +62,24 @@ class Cells:
     def rows_by_group(self, mask: np.ndarray) -> np.ndarray:
         """Rows of each group where the mask (rows,) holds, (groups,)."""
         return np.bincount(self.group[self.unit[mask]], minlength=self.groups)
+
+    def has(self, name: str) -> bool:
+        """Whether the rows have the column."""
+        return name in self.columns or name in self.texts
+
+    @cached_property
+    def _by_group(self) -> tuple[np.ndarray, np.ndarray]:
+        group = self.group[self.unit]
+        ends = np.cumsum(np.bincount(group, minlength=self.groups))
+        rising = bool((np.diff(group) >= 0).all())
+        return np.arange(len(group)) if rising else np.argsort(group, kind="stable"), ends
+
+    def part(self, g: int) -> Part:
+        """The rows of group g."""
+        order, ends = self._by_group
+        rows = order[ends[g - 1] if g else 0 : ends[g]]
+        first = int(np.searchsorted(self.group, g))
+        return Part(self, rows, self.unit[rows] - first, int(np.searchsorted(self.group, g, "right")) - first)
 
     @cached_property
     def judged(self) -> np.ndarray:
@@ -98,6 +120,28 @@ class Cells:
         return list(zip(self.keys["run"].tolist(), self.keys["split"].tolist(), strict=True))
 
 
+class Part(NamedTuple):
+    """The rows of one group."""
+
+    cells: Cells
+    rows: np.ndarray  # (n,) places of its rows
+    problem: np.ndarray  # (n,) int, 0..problems−1
+    problems: int
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of the group's rows, (n,)."""
+        return self.cells.columns[name][self.rows]
+
+    def where(self, mask: np.ndarray) -> Part:
+        """Only the rows where the mask (n,) holds; problems keep their numbers."""
+        return self._replace(rows=self.rows[mask], problem=self.problem[mask])
+
+    @property
+    def plain(self) -> Part:
+        """Only first attempts without a hint."""
+        return self.where(self.cells.plain[self.rows])
+
+
 def reduce_rows(
     rows: pd.DataFrame, by: Iterable[str], wanted: Iterable[str] = (), problems: pd.DataFrame | None = None
 ) -> Cells:
@@ -106,7 +150,8 @@ def reduce_rows(
     Parameters
     ----------
     rows : row table; run, split, problem and the columns of `by` are needed
-    by : columns whose values are measured apart, beside run and split
+    by : columns whose values are measured apart, beside run and split; `kept` is weight > 0; by hint or turn, every row
+        counts, not only first attempts without a hint
     wanted : columns to carry along where the table has them
     problems : problem table with n_solutions, matched by problem, and by split and run where it has them; it goes before
         a column of the rows
@@ -116,6 +161,8 @@ def reduce_rows(
     SchemaError when a needed column is missing or a column holds what it may not.
     """
     apart = list(dict.fromkeys(["run", *by, "split"]))
+    if "kept" in apart and "kept" not in rows and "weight" in rows:
+        rows = rows.assign(kept=(rows["weight"] > 0).to_numpy(bool, na_value=False))
     need = [*apart, "problem"]
     there = [c for c in dict.fromkeys([*need, "hint", "turn", *wanted]) if c in rows.columns]
     table = check(rows[there], needs=need)
@@ -123,8 +170,11 @@ def reduce_rows(
     problem, names = pd.factorize(table["problem"])
     unit, units = pd.factorize(code * max(len(names), 1) + problem, sort=True)
     group, problem = np.divmod(np.asarray(units), max(len(names), 1))
-    columns = {name: _column(name, table[name]) for name in wanted if name in there}
-    cells = Cells(keys, group, problem, pd.Index(names), unit, _plain(table), columns, np.full(len(group), np.nan))
+    held = [name for name in dict.fromkeys(wanted) if name in there]
+    texts = {name: table[name].array.__arrow_array__() for name in held if name in TEXTS}
+    columns = {name: _column(name, table[name]) for name in held if name not in TEXTS}
+    none = np.full(len(group), np.nan)
+    cells = Cells(keys, group, problem, pd.Index(names), unit, _plain(table, apart), columns, texts, none)
     return _with_solutions(cells, problems)
 
 
@@ -154,12 +204,12 @@ def _column(name: str, values: pd.Series) -> np.ndarray:
     return values.to_numpy(dtype=float, na_value=np.nan)
 
 
-def _plain(table: pd.DataFrame) -> np.ndarray:
-    """First attempts without a hint; a table without the columns has nothing else."""
+def _plain(table: pd.DataFrame, apart: Iterable[str]) -> np.ndarray:
+    """First attempts without a hint, or whatever is measured apart; a table without the columns has nothing else."""
     plain = np.ones(len(table), bool)
-    if "hint" in table:
+    if "hint" in table and "hint" not in apart:
         plain &= (table["hint"] == "none").to_numpy(bool)
-    if "turn" in table:
+    if "turn" in table and "turn" not in apart:
         plain &= (table["turn"] == 0).to_numpy(bool)
     return plain
 

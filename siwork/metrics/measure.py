@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from siwork.metrics.blocks import BAND_SHARES, blocks_of, frame
+from siwork.metrics.blocks import blocks_of, frame
 from siwork.metrics.catalogue import DEFAULT, metric_of
-from siwork.metrics.cells import Cells, reduce_rows
+from siwork.metrics.cells import reduce_rows
 from siwork.metrics.draws import whole
 from siwork.metrics.intervals import checked_level
+from siwork.metrics.study import Common, Place, Study, commons
 from siwork.schema import METRICS, SPLITS, KnobError, SchemaError, check
 
 _INT = pd.ArrowDtype(pa.int64())
@@ -30,12 +29,18 @@ class Wish(NamedTuple):
     level: float
     k: int | None
     problems: pd.DataFrame | None
+    embed: Any
 
     @property
     def columns(self) -> list[str]:
         """Row columns that the metrics read beside the keys."""
-        metrics = [metric_of(_first(name)) for name in self.names]
+        metrics = [metric_of(name) for name in self.names]
         return sorted({column for metric in metrics for column in (*metric.needs, *metric.reads)})
+
+    @property
+    def commons(self) -> list[str]:
+        """Of these, the columns that say on which ground rounds compare."""
+        return [name for name in self.columns if name in ("response", "sample", "score", "weight")]
 
 
 def measure(
@@ -45,6 +50,7 @@ def measure(
     level: float = 0.95,
     k: int | None = None,
     problems: pd.DataFrame | None = None,
+    embed: Any = None,
 ) -> pd.DataFrame:
     """Every metric of every round with its interval: plain samples (turn 0, hint 'none') for performance, diversity and text;
     all rows for mean_score, mean_gold, proxy_gold_gap; train rows for accept_rate, accepted_share, problem_share.
@@ -59,6 +65,8 @@ def measure(
     level : coverage of the intervals, between 0 and 1
     k : draws, instead of the smallest number; with fewer samples the value is null
     problems : problem table with n_solutions, for solution_coverage (a run brings its own)
+    embed : what makes vectors of responses: a callable, an object with `encode`, the name of a sentence-transformers
+        model; None is hashed character n-grams
 
     Returns
     -------
@@ -72,11 +80,11 @@ def measure(
     >>> measure(rows, ["pass@k"])[["metric", "value", "n"]].values.tolist()
     [['pass@1', 0.5, 2], ['pass@2', 1.0, 2]]
     """
-    wish = wished(rows, metrics, by, level, k, problems)
+    wish = wished(rows, metrics, by, level, k, problems, embed)
     if isinstance(rows, pd.DataFrame):
         parts = [_measured(rows, wish, {})]
     elif "round" in wish.by:
-        sizes = {} if k is not None else _least(frames(rows, wish.by), wish.by)
+        sizes = _shared(frames(rows, [*wish.by, *wish.commons]), wish)
         parts = [_measured(table, wish, sizes) for table in frames(rows, [*wish.by, *wish.columns])]
     else:
         tables = list(frames(rows, [*wish.by, *wish.columns]))
@@ -91,6 +99,7 @@ def wished(
     level: float,
     k: int | None,
     problems: pd.DataFrame | None,
+    embed: Any = None,
 ) -> Wish:
     """The arguments of `measure`, checked. Raises KnobError."""
     if isinstance(metrics, str) or (metrics is not None and not len(metrics)):
@@ -99,14 +108,11 @@ def wished(
         raise KnobError(f"by is a tuple of columns such as ('round',), got {by!r}; write ({by!r},)")
     names = list(dict.fromkeys(DEFAULT if metrics is None else metrics))
     for name in names:
-        metric_of(_first(name))
+        metric_of(name)
     apart = tuple(name for name in dict.fromkeys(by) if name not in ("run", "split"))
     draws = None if k is None else int(whole("k", k, 1))
-    return Wish(names, apart, checked_level(level), draws, _own_problems(rows) if problems is None else problems)
-
-
-def _first(name: str) -> str:
-    return "pass@1" if name == "pass@k" else name
+    known = _own_problems(rows) if problems is None else problems
+    return Wish(names, apart, checked_level(level), draws, known, embed)
 
 
 def _own_problems(source: Any) -> pd.DataFrame | None:
@@ -127,47 +133,45 @@ def frames(source: Any, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     """
     if not callable(getattr(source, "iter_rows", None)):
         raise SchemaError(f"a row table or a run is needed, got {type(source).__name__}; Run(folder) opens a folder")
-    read = list(dict.fromkeys(["run", "split", "problem", "hint", "turn", *columns]))
-    try:
-        choose = "columns" in inspect.signature(source.iter_rows).parameters
-        tables = iter(source.iter_rows(columns=[c for c in read if c != _SOLUTIONS]) if choose else source.iter_rows())
-        first = next(tables, None)
-    except SchemaError:  # the run lacks one of the columns: take what there is
-        tables = iter(source.iter_rows())
-        first = next(tables, None)
-    for table in () if first is None else chain([first], tables):
-        yield table[[name for name in read if name in table.columns]]
+    own = ["weight" if name == "kept" else name for name in columns]
+    read = list(dict.fromkeys(["run", "split", "problem", "hint", "turn", *own]))
+    if callable(getattr(source, "columns", None)):
+        there = set(source.columns())
+        return iter(source.iter_rows(columns=[name for name in read if name in there]))
+    return (table[[name for name in read if name in table.columns]] for table in source.iter_rows())
 
 
-def _least(tables: Iterable[pd.DataFrame], by: Sequence[str]) -> dict[tuple[str, str], int]:
-    """Smallest number of plain samples of a problem, by (run, split)."""
-    least: dict[tuple[str, str], int] = {}
+def _shared(tables: Iterable[pd.DataFrame], wish: Wish) -> dict[Place, Common]:
+    """The common ground of all rounds of each (run, split)."""
+    found: dict[Place, Common] = {}
     for table in tables:
-        for place, size in reduce_rows(table, by).least_samples().items():
-            least[place] = min(size, least.get(place, size))
-    return least
+        for place, own in commons(reduce_rows(table, wish.by, wish.commons), wish.k).items():
+            found[place] = found[place].with_later(own) if place in found else own
+    return found
 
 
-def _measured(rows: pd.DataFrame, wish: Wish, sizes: dict[tuple[str, str], int]) -> pd.DataFrame:
+def study_of(rows: pd.DataFrame, wish: Wish, shared: dict[Place, Common], by: Sequence[str] | None = None) -> Study:
+    """Rows that hold whole groups, reduced, on the common ground given, else on their own."""
+    cells = reduce_rows(rows, wish.by if by is None else by, wish.columns, wish.problems)
+    common = shared or commons(cells, wish.k)
+    return Study(cells, tuple(common.get(place, Common()) for place in cells.places()), wish.level, wish.embed)
+
+
+def _measured(rows: pd.DataFrame, wish: Wish, shared: dict[Place, Common]) -> pd.DataFrame:
     """The metric table of rows that hold whole groups, without the schema's types."""
-    cells = reduce_rows(rows, wish.by, wish.columns, wish.problems)
-    ks, whole_groups = draws_of(cells, wish.k, sizes), cells
-    if "band" in wish.by and set(BAND_SHARES) & set(wish.names):
-        whole_groups = reduce_rows(rows, [name for name in wish.by if name != "band"], wish.columns)
-    parts = []
-    for own, shares in ((cells, False), (whole_groups, True)):
-        names = [name for name in wish.names if (name in BAND_SHARES) == shares]
-        found = [(name, block) for name in names for block in blocks_of(own, name, ks, wish.level)]
-        parts.append(frame(own, [block for name, block in found if name == block.name or block.name not in names]))
+    study = study_of(rows, wish, shared)
+    banded = [name for name in wish.names if metric_of(name).banded and "band" in wish.by]
+    others = [name for name in wish.names if name not in banded]
+    parts = [_table(study, others)]
+    if banded:  # a metric by band is measured over all bands
+        whole_groups = study_of(rows, wish, shared, [name for name in wish.by if name != "band"])
+        parts.append(_table(whole_groups, banded))
     return pd.concat(parts, ignore_index=True)
 
 
-def draws_of(cells: Cells, k: int | None, sizes: dict[tuple[str, str], int]) -> np.ndarray:
-    """k (groups,): as asked, else the smallest number of plain samples of the (run, split), at least 1."""
-    if k is not None:
-        return np.full(cells.groups, k)
-    least = sizes or cells.least_samples()
-    return np.array([least.get(place, 1) for place in cells.places()], np.int64)
+def _table(study: Study, names: Sequence[str]) -> pd.DataFrame:
+    found = [(name, block) for name in names for block in blocks_of(study, name)]
+    return frame(study.cells, [block for name, block in found if name == block.name or block.name not in names])
 
 
 def tidy(parts: Sequence[pd.DataFrame], by: Sequence[str], names: Sequence[str]) -> pd.DataFrame:

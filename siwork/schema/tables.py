@@ -69,6 +69,8 @@ ROWS = (
     Column("pair", WHOLE, "number of the preference pair", nullable=True, low=0),
     Column("side", TEXT, "side in the pair", nullable=True, choices=("chosen", "rejected")),
     Column("gold", TRUTH, "truth; null when unknown", nullable=True),
+    Column("steps", TEXT, "each written step as it was executed, in order: 1 right, 0 wrong", nullable=True),
+    Column("claimed_error", WHOLE, "place of the first wrong step by the verifier, null for none", nullable=True, low=0),
 )
 
 PROBLEMS = (
@@ -116,6 +118,7 @@ REMEDY = {
     "answer": "task.answers(rows) adds it",
     "band": "task.problems(...) has it, or pass bands of a separate probe",
     "difficulty": "task.problems(...) has it",
+    "steps": "a task that executes steps adds it",
     "sample": "number the completions of each problem from 0",
 }
 

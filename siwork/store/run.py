@@ -135,6 +135,10 @@ class Run:
         """As `rows`, one DataFrame a round, so that memory is bounded by one round; raises the same."""
         return map(to_pandas, row_tables([(self.folder, self.name)], rounds, columns, split)[1])
 
+    def columns(self) -> list[str]:
+        """Names of the row columns that any finished round has. Raises RunError when a round is damaged."""
+        return list(row_tables([(self.folder, self.name)], None, None, None)[0].names)
+
     def table(
         self,
         rounds: int | Iterable[int] | None = None,

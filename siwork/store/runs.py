@@ -87,6 +87,10 @@ class Runs:
         """As `rows`, one DataFrame a (run, round), so that memory is bounded by one round; raises the same."""
         return map(to_pandas, row_tables(self._named(), rounds, columns, split)[1])
 
+    def columns(self) -> list[str]:
+        """Names of the row columns that any finished round has. Raises RunError when a round is damaged."""
+        return list(row_tables(self._named(), None, None, None)[0].names)
+
     def rounds(self) -> pd.DataFrame:
         """The table `rounds` of all runs. Raises RunError when a round.json is damaged."""
         return pd.concat([run.rounds() for run in self], ignore_index=True)

@@ -1,0 +1,64 @@
+"""The metrics that `measure` knows, by name: what each needs, how it is made, what it means."""
+
+from __future__ import annotations
+
+import re
+
+from siwork.metrics.catalogue import calibration, collapse, diversity, performance, tail, text, traces
+from siwork.metrics.catalogue.kinds import Metric
+from siwork.metrics.intervals import UNBOUNDED
+from siwork.schema import KnobError, nearest
+
+FAMILIES: dict[str, dict[str, Metric]] = {
+    "performance": performance.METRICS,
+    "diversity": {**diversity.METRICS, **text.METRICS},
+    "tail": tail.METRICS,
+    "calibration": calibration.METRICS,
+    "collapse": {**collapse.METRICS, **traces.METRICS},
+}
+METRICS: dict[str, Metric] = {name: metric for family in FAMILIES.values() for name, metric in family.items()}
+
+DEFAULT = (
+    "pass@k",
+    # diversity
+    "distinct_correct", "solution_coverage", "answer_entropy", "gini_simpson", "unparsed_rate", "token_entropy",
+    "vendi", "compression_ratio",
+    # tail
+    "accept_rate", "accepted_share", "problem_share", "accepted_coverage", "accepted_gini", "accepted_gini_floor",
+    # verifier
+    "mean_score", "mean_gold", "proxy_gold_gap", "precision", "false_positive_rate", "false_negative_rate",
+    "auroc_within", "ece", "ece_floor", "ece2_debiased", "gv_gap",
+    # collapse
+    "mean_tokens", "unfinished_rate", "rep_4", "mean_logp", "kl_to_base",
+)  # fmt: skip
+
+_FAMILY = re.compile(r"(pass@|pass\^|maj@|best@|informative@|spread@)(k|[1-9]\d{0,8})\Z")
+_AT_LEAST = re.compile(r"pass@([1-9]\d{0,8})-([1-9]\d{0,8})\Z")
+NAMES = ("pass@k", *(f"{stem}k" for stem in performance.FAMILIES if stem != "pass@"), "pass@8-2", *METRICS)
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of a name; `pass@8`, `maj@8` … for any whole number, `maj@k` … at the group's own k.
+
+    Raises KnobError with the nearest name for an unknown one.
+    """
+    if match := _FAMILY.match(str(name)):
+        return performance.FAMILIES[match[1]](None if match[2] == "k" else int(match[2]))
+    if match := _AT_LEAST.match(str(name)):
+        return performance.at_least(int(match[1]), int(match[2]))
+    if name not in METRICS:
+        raise KnobError(f"metrics must be of {', '.join(NAMES)}, got {name!r}; {nearest(str(name), NAMES)}")
+    return METRICS[name]
+
+
+def is_known(name: str) -> bool:
+    """Whether `measure` knows a metric of this name."""
+    return name in METRICS or bool(_FAMILY.match(name) or _AT_LEAST.match(name))
+
+
+def span_of(name: str) -> tuple[float, float]:
+    """Least and greatest possible value of a metric by its name, ±inf for one that is not known here."""
+    if name.endswith("_change"):
+        least, most = span_of(name.removesuffix("_change"))
+        return least - most, most - least
+    return metric_of(name).span if is_known(name) else UNBOUNDED

@@ -1,0 +1,346 @@
+"""Verifier against truth: score and gold of every row that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from siwork.metrics.calibration import (
+    auroc_influence,
+    auroc_pairs,
+    average_precision,
+    brier_decomposition,
+    ece,
+    ece2_interval,
+    ece_floor,
+    gv_gap,
+    gv_gap_relative,
+    kappa,
+    mce,
+    self_preference,
+    smooth_ece,
+    top_precision,
+    vote_reliability,
+)
+from siwork.metrics.catalogue.kinds import (
+    POSITIVE,
+    SHARE,
+    Estimate,
+    Metric,
+    PerProblem,
+    Ratio,
+    Whole,
+    each_group,
+    row_mean,
+    unknown,
+)
+from siwork.metrics.cells import Part
+from siwork.metrics.intervals import student_t
+from siwork.metrics.study import BINS, Study
+from siwork.metrics.uncertainty import influence_se, jackknife_interval
+
+THRESHOLD = 0.5  # a score of at least this accepts
+BOTH = "a sample with known score and gold"
+_JACKKNIFE = 20
+_MCE_COUNT = 20  # samples that a bin needs: one sample alone is a gap of nearly 1
+_LEAST = 2.220446049250313e-16  # log loss clips scores here, as scikit-learn does
+
+
+def _proxy_gold_gap(kept: bool) -> Callable[[Study], PerProblem]:
+    def make(study: Study) -> PerProblem:
+        cells = study.cells
+        gap = cells.columns["score"] - cells.columns["gold"]
+        mask = cells.columns["weight"] > 0 if kept else np.ones(len(gap), bool)
+        lost = cells.rows_by_group(mask & np.isnan(gap))
+        return PerProblem(cells.mean(gap, mask), "score − gold, paired by sample", (-1.0, 1.0), BOTH, lost=lost)
+
+    return make
+
+
+def _confusion(of: str, among: str) -> Callable[[Study], Ratio]:
+    """Share of the rows that are `of` among those that are `among`: accepted, rejected, right, wrong, kept."""
+
+    def make(study: Study) -> Ratio:
+        cells, gold = study.cells, study.cells.columns["gold"]
+        known = ~np.isnan(gold)
+        accepted = cells.columns["score"] >= THRESHOLD if "score" in cells.columns else known  # unscored is rejected
+        is_ = {"accepted": accepted, "rejected": ~accepted, "right": gold == 1, "wrong": gold == 0}
+        if "weight" in cells.columns:
+            is_["kept"] = cells.columns["weight"] > 0
+        whole = is_[among] & known
+        how = f"{of} / {among}" + ("" if among == "kept" else f", accepted is score ≥ {THRESHOLD}")
+        lost = cells.rows_by_group(~known)
+        part = cells.count(whole & is_[of]).astype(float)
+        return Ratio(part, cells.count(whole).astype(float), how, f"known gold and is {among}", lost=lost)
+
+    return make
+
+
+def _row_ratio(value: Callable[[np.ndarray, np.ndarray], np.ndarray], how: str, span: Any) -> Callable[[Study], Ratio]:
+    """Mean over samples of a function of score and gold."""
+
+    def make(study: Study) -> Ratio:
+        cells = study.cells
+        score, gold = cells.columns["score"], cells.columns["gold"]
+        known = ~np.isnan(score + gold)
+        x = np.where(known, value(np.where(known, score, 0.5), np.where(known, gold, 0.0)), 0.0)
+        whole = cells.count(known).astype(float)
+        return Ratio(cells.sum(x, known), whole, how, BOTH, span, lost=cells.rows_by_group(~known))
+
+    return make
+
+
+def _log_loss(s: np.ndarray, y: np.ndarray) -> np.ndarray:
+    p = np.clip(s, _LEAST, 1 - _LEAST)
+    return -np.where(y == 1, np.log(p), np.log1p(-p))
+
+
+def _auroc_within(study: Study) -> Ratio:
+    cells = study.cells
+    known = np.flatnonzero(~np.isnan(cells.columns["score"] + cells.columns["gold"]))
+    units, code = np.unique(cells.unit[known], return_inverse=True)
+    good, pairs = np.zeros(cells.units), np.zeros(cells.units)
+    good[units], pairs[units] = auroc_pairs(cells.columns["score"][known], cells.columns["gold"][known], code)
+    return Ratio(
+        good, pairs, "pairs of one problem ranked right, ties half / pairs", "a right and a wrong scored sample"
+    )
+
+
+def _known(part: Part) -> Part:
+    return part.where(~np.isnan(part.column("score") + part.column("gold")))
+
+
+def _auroc(study: Study) -> Whole:
+    def one(part: Part) -> Estimate:
+        part = _known(part)
+        n = len(np.unique(part.problem))
+        value, influence = auroc_influence(part.column("score"), part.column("gold"))
+        if np.isnan(value):
+            return unknown("right and wrong scored samples are needed", n)
+        half = float(student_t(np.array([n]), study.level)[0]) * influence_se(influence, part.problem)
+        low, high = max(value - half, 0.0), min(value + half, 1.0)
+        words = "pooled over problems; linearised t over problems"
+        if not 0 < value < 1:
+            return Estimate(value, np.nan, np.nan, n, f"{words}: separated, so no interval")
+        return Estimate(value, low, high, n, words)
+
+    return each_group(study, one)
+
+
+def _jackknifed(
+    function: Callable[[np.ndarray, np.ndarray], float], how: str, needs: str = BOTH
+) -> Callable[[Study], Whole]:
+    """A functional of score and gold, (score, gold) → float, with a jackknife over problems."""
+
+    def make(study: Study) -> Whole:
+        def one(part: Part) -> Estimate:
+            part = _known(part)
+            score, gold, n = part.column("score"), part.column("gold"), len(np.unique(part.problem))
+            value = float(function(score, gold))
+            if np.isnan(value):
+                return unknown(f"{needs} is needed", n)
+            if n < _JACKKNIFE:
+                return Estimate(value, np.nan, np.nan, n, f"{how}; fewer than {_JACKKNIFE} problems, so no interval")
+            keep = jackknife_interval(
+                lambda mask: float(function(score[mask], gold[mask])), part.problem, _JACKKNIFE, study.level
+            )
+            return Estimate(value, keep.low, keep.high, n, f"{how}; delete-group jackknife over problems")
+
+        return each_group(study, one)
+
+    return make
+
+
+def _bins(study: Study, g: int) -> dict[str, Any]:
+    edges = study.common[g].edges
+    return {"bins": BINS, "by": "auto"} if edges is None else {"bins": BINS, "edges": edges}
+
+
+def _bin_words(study: Study, g: int) -> str:
+    return "one bin a score" if study.common[g].edges is None else f"{BINS} bins of equal mass in the first round"
+
+
+def _binned(function: Callable[..., float], note: str, clustered: bool = False) -> Callable[[Study], Whole]:
+    """A functional of binned scores that has no interval of its own."""
+
+    def one(study: Study, g: int) -> Estimate:
+        part = _known(study.part(g))
+        n = len(np.unique(part.problem))
+        more = {"problem": part.problem} if clustered else {}
+        value = float(function(part.column("score"), part.column("gold"), **more, **_bins(study, g)))
+        if np.isnan(value):
+            return unknown(f"{BOTH} is needed", n)
+        return Estimate(value, np.nan, np.nan, n, f"{_bin_words(study, g)}, {len(part.rows)} samples; {note}")
+
+    return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
+
+
+def _ece2(study: Study) -> Whole:
+    def one(g: int) -> Estimate:
+        part = _known(study.part(g))
+        found = ece2_interval(
+            part.column("score"), part.column("gold"), part.problem, level=study.level, **_bins(study, g)
+        )
+        if np.isnan(found.value):
+            return unknown("a bin with samples of two problems is needed", found.n)
+        words = f"{_bin_words(study, g)}, debiased for samples of one problem; pivotal bootstrap over problems"
+        return Estimate(found.value, found.low, found.high, found.n, words)
+
+    return Whole([one(g) for g in range(study.cells.groups)])
+
+
+def _smooth(score: np.ndarray, gold: np.ndarray, **_: Any) -> float:
+    return float(smooth_ece(score, gold))
+
+
+def _per_problem(
+    function: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], how: str, span: Any, lacking: str
+) -> Callable[[Study], PerProblem]:
+    """(score, gold, problem) → (problems,), over rows with known gold."""
+
+    def make(study: Study) -> PerProblem:
+        cells = study.cells
+        rows = np.flatnonzero(~np.isnan(cells.columns["gold"]))
+        units, code = np.unique(cells.unit[rows], return_inverse=True)
+        value = np.full(cells.units, np.nan)
+        value[units] = function(cells.columns["score"][rows], cells.columns["gold"][rows], code)
+        lost = cells.rows_by_group(np.isnan(cells.columns["gold"]))
+        return PerProblem(value, how, span, lacking, lost=lost)
+
+    return make
+
+
+def _vote(right: bool) -> Callable[[Study], PerProblem]:
+    def make(study: Study) -> PerProblem:
+        cells = study.cells
+        rows = np.flatnonzero(cells.judged if right else cells.plain)
+        answer = cells.columns["answer"][rows]
+        units, code = np.unique(cells.unit[rows], return_inverse=True)
+        value = np.full(cells.units, np.nan)
+        gold = (
+            _right_answer(answer, cells.columns["gold"][rows], code, len(units)) if right else np.full(len(units), -2.0)
+        )
+        found = vote_reliability(np.where(answer < 0, np.nan, answer.astype(float)), code, gold)
+        value[units] = found.right if right else found.share
+        n = cells.count(cells.plain)
+        how = "the commonest answer is right, ties split" if right else "share of votes for the commonest answer"
+        how += f", n={int(n.min(initial=0))} samples or more"
+        return PerProblem(value, how, SHARE, "a vote" + (" and known gold" if right else ""))
+
+    return make
+
+
+def _right_answer(answer: np.ndarray, gold: np.ndarray, code: np.ndarray, problems: int) -> np.ndarray:
+    """One right answer of each problem (problems,): the commonest; −2, which nobody votes for, where none was given."""
+    right = (gold == 1) & (answer >= 0)
+    found, counts = np.unique(np.c_[code[right], answer[right]], axis=0, return_counts=True)
+    order = np.lexsort((-counts, found[:, 0]))
+    first = order[np.diff(found[order, 0], prepend=-1) > 0]
+    out = np.full(problems, -2.0)
+    out[found[first, 0]] = found[first, 1]
+    return out
+
+
+def _self_preference(study: Study) -> Whole:
+    def one(part: Part) -> Estimate:
+        own = _names(part, "agent") == _names(part, "verifier")
+        found = self_preference(part.column("score"), part.column("gold"), own, part.problem)
+        if np.isnan(found.value):
+            return unknown("scored right and wrong texts of the verifier and of others are needed", found.n)
+        words = "score of own − of others' texts at equal truth; linearised t over problems"
+        return Estimate(found.value, found.low, found.high, found.n, words)
+
+    return each_group(study, one)
+
+
+def _names(part: Part, column: str) -> np.ndarray:
+    return np.asarray(part.cells.texts[column].take(part.rows).to_pylist(), dtype=object)
+
+
+def _kappa(score: np.ndarray, gold: np.ndarray) -> float:
+    return float(kappa((score >= THRESHOLD).astype(int), gold.astype(int)))
+
+
+_SG = ("score", "gold")
+
+
+def _sg(
+    make: Callable[[Study], Any], meaning: str, span: Any = SHARE, unit: str = "", reads: tuple[str, ...] = ()
+) -> Metric:
+    return Metric(_SG, make, meaning, unit, span, reads)
+
+
+METRICS: dict[str, Metric] = {
+    "mean_score": Metric(("score",), row_mean("score", False, SHARE), "the verifier's mean score", "", SHARE),
+    "proxy_gold_gap": _sg(_proxy_gold_gap(False), "how far the verifier flatters ↓", (-1.0, 1.0)),
+    "proxy_gold_gap_kept": Metric(
+        (*_SG, "weight"), _proxy_gold_gap(True), "how far it flatters what was kept ↓", "", (-1.0, 1.0)
+    ),
+    "precision": _sg(_confusion("right", "accepted"), "right among accepted ↑"),
+    "recall": _sg(_confusion("accepted", "right"), "accepted among right ↑"),
+    "false_positive_rate": _sg(_confusion("accepted", "wrong"), "accepted among wrong: poisons the data ↓"),
+    "false_negative_rate": _sg(_confusion("rejected", "right"), "rejected among right: narrows the tail ↓"),
+    "kept_precision": Metric(
+        ("gold", "weight"), _confusion("right", "kept"), "right among the training data ↑", "", SHARE, (), True
+    ),
+    "auroc_within": _sg(_auroc_within, "skill at choosing among the samples of a problem ↑"),
+    "auroc": _sg(_auroc, "ranking over all samples; mixes in which problems are hard ↑"),
+    "average_precision": _sg(
+        _jackknifed(average_precision, "step form", "a right scored sample"), "ranking of the right ↑"
+    ),
+    "ece": _sg(_binned(ece, "biased up, read it beside ece_floor: no interval"), "calibration error of the score ↓"),
+    "ece_floor": _sg(
+        _binned(ece_floor, "an expectation, so no interval", True), "the ECE that a calibrated verifier would show"
+    ),
+    "ece2_debiased": _sg(_ece2, "squared calibration error, 0 is calibrated ↓", (-1.0, 1.0)),
+    "mce": _sg(
+        _binned(lambda s, y, **more: mce(s, y, min_count=_MCE_COUNT, **more), "biased up: no interval"),
+        "largest calibration gap of a bin of 20 samples ↓",
+    ),
+    "smooth_ece": _sg(_binned(_smooth, "without bins, biased up: no interval"), "calibration error without bins ↓"),
+    "brier": _sg(_row_ratio(lambda s, y: (s - y) ** 2, "mean (score − gold)²", SHARE), "squared error of the score ↓"),
+    "log_loss": _sg(_row_ratio(_log_loss, "mean log loss", POSITIVE), "log loss of the score ↓", POSITIVE, "nats"),
+    "brier_reliability": _sg(
+        _jackknifed(lambda s, y: brier_decomposition(s, y, corrected=True).reliability, "Murphy, bias-corrected"),
+        "miscalibration part of the Brier score ↓",
+        (-1.0, 1.0),
+    ),
+    "brier_resolution": _sg(
+        _jackknifed(lambda s, y: brier_decomposition(s, y, corrected=True).resolution, "Murphy, bias-corrected"),
+        "what the score knows, in Brier units ↑",
+        (-1.0, 1.0),
+    ),
+    "brier_skill": _sg(
+        _jackknifed(
+            lambda s, y: brier_decomposition(s, y).skill, "1 − Brier / uncertainty", "a right and a wrong sample"
+        ),
+        "Brier score against the base rate ↑",
+        (-np.inf, 1.0),
+    ),
+    "kappa": _sg(
+        _jackknifed(_kappa, f"Cohen, accepted is score ≥ {THRESHOLD}"), "agreement beyond chance ↑", (-1.0, 1.0)
+    ),
+    "gv_gap": _sg(
+        _per_problem(lambda s, y, p: gv_gap(s, y, p, THRESHOLD), "accepted − all, 0 where none is", (-1.0, 1.0), BOTH),
+        "what the verifier adds to generation ↑",
+        (-1.0, 1.0),
+    ),
+    "gv_gap_relative": _sg(
+        _per_problem(
+            lambda s, y, p: gv_gap_relative(s, y, p, THRESHOLD), "gap / headroom", (-np.inf, 1.0), "a wrong sample"
+        ),
+        "what the verifier adds, by headroom ↑",
+        (-np.inf, 1.0),
+    ),
+    "top_precision": _sg(
+        _per_problem(lambda s, y, p: top_precision(s, y, p, 0.25), "top quarter by score, ties split", SHARE, BOTH),
+        "right among the best scored quarter ↑",
+    ),
+    "vote_share": Metric(("answer",), _vote(False), "votes for the commonest answer ↕", "", SHARE),
+    "vote_right": Metric(("answer", "gold"), _vote(True), "problems whose commonest answer is right ↑", "", SHARE),
+    "self_preference": Metric(
+        (*_SG, "agent", "verifier"), _self_preference, "favour for own texts at equal truth ↓", "", (-1.0, 1.0)
+    ),
+}

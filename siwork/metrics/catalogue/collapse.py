@@ -1,0 +1,149 @@
+"""Collapse: likelihood under the policy and under round 0, length, unfinished responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from siwork.metrics.catalogue.kinds import (
+    POSITIVE,
+    SHARE,
+    Estimate,
+    Metric,
+    PerProblem,
+    Ratio,
+    Whole,
+    each_group,
+    exact,
+    row_mean,
+    unknown,
+)
+from siwork.metrics.cells import Part
+from siwork.metrics.intervals import student_t
+from siwork.metrics.study import Study
+from siwork.metrics.uncertainty import influence_se
+
+_ANY = (-np.inf, np.inf)
+
+
+def _perplexity(column: str) -> Callable[[Study], Ratio]:
+    def make(study: Study) -> Ratio:
+        cells = study.cells
+        logp, tokens = cells.columns[column], cells.columns["n_tokens"]
+        known = cells.plain & np.isfinite(logp) & (tokens > 0)
+        how = f"exp(−Σ {column} / Σ tokens), first attempts"
+        lost = cells.rows_by_group(cells.plain & ~known)
+        part, whole = -cells.sum(logp, known), cells.sum(tokens, known)
+        return Ratio(part, whole, how, f"a known {column} and a token", POSITIVE, np.exp, lost)
+
+    return make
+
+
+def _truncated(study: Study) -> np.ndarray:
+    """Rows that were not sampled at temperature 1 and top-p 1, by group, (groups,)."""
+    columns, odd = study.cells.columns, np.zeros(len(study.cells.unit), bool)
+    for name in ("temperature", "top_p"):
+        if name in columns:
+            odd |= columns[name] != 1.0
+    return study.cells.rows_by_group(odd & study.cells.plain)
+
+
+def _kl(study: Study) -> PerProblem:
+    cells = study.cells
+    ratio = cells.columns["logp"] - cells.columns["base_logp"]
+    ratio[~np.isfinite(ratio)] = np.nan
+    value = cells.mean(ratio, cells.plain)
+    value[(_truncated(study) > 0)[cells.group]] = np.nan
+    lost = cells.rows_by_group(cells.plain & np.isnan(ratio))
+    lacking = "both log-probabilities of responses sampled at temperature 1 and top-p 1 (other sampling is biased)"
+    return PerProblem(value, "k1: mean of logp − base_logp, unbiased", _ANY, lacking, lost=lost)
+
+
+def _rate(column: str, bad: Callable[[np.ndarray], np.ndarray], how: str) -> Callable[[Study], PerProblem]:
+    def make(study: Study) -> PerProblem:
+        cells, x = study.cells, study.cells.columns[column]
+        value = np.where(np.isnan(x), np.nan, bad(x).astype(float))
+        lost = cells.rows_by_group(cells.plain & np.isnan(x))
+        return PerProblem(cells.mean(value, cells.plain), how, SHARE, f"a sample with known {column}", lost=lost)
+
+    return make
+
+
+def _length(q: float) -> Callable[[Study], Whole]:
+    """A quantile of the length with Woodruff's interval: the interval of the share below, read off the distribution."""
+
+    def make(study: Study) -> Whole:
+        def one(part: Part) -> Estimate:
+            x, n = np.sort(part.plain.column("n_tokens")), len(np.unique(part.plain.problem))
+            if not len(x):
+                return unknown("no sample has known n_tokens")
+            value = float(np.quantile(x, q, method="inverted_cdf"))
+            below = (part.plain.column("n_tokens") <= value).astype(float)
+            se = influence_se(below - below.mean(), part.plain.problem)
+            half = float(student_t(np.array([n]), study.level)[0]) * se
+            how = f"{q:.0%} quantile over samples"
+            if not (q - half > 0 and q + half < 1):
+                return Estimate(value, np.nan, np.nan, n, f"{how}; too few problems for an interval")
+            low, high = np.quantile(x, [q - half, q + half], method="inverted_cdf")
+            return Estimate(value, float(low), float(high), n, f"{how}; Woodruff, t over problems")
+
+        return each_group(study, one)
+
+    return make
+
+
+def _total(column: str | None, mask: str | None, how: str) -> Callable[[Study], Whole]:
+    """A number that is counted: rows, or the sum of a column."""
+
+    def make(study: Study) -> Whole:
+        def one(part: Part) -> Estimate:
+            x = np.ones(len(part.rows)) if column is None else part.column(column)
+            if mask is not None:
+                x = x * (part.column(mask) > 0)
+            return exact(float(np.nansum(x)), len(np.unique(part.problem)), how)
+
+        return each_group(study, one)
+
+    return make
+
+
+def _right_tokens(study: Study) -> PerProblem:
+    cells = study.cells
+    value = cells.mean(cells.columns["n_tokens"], cells.right)
+    return PerProblem(value, "mean of a problem's right samples", POSITIVE, "a right sample with known n_tokens")
+
+
+_LENGTH = ("n_tokens",)
+
+METRICS: dict[str, Metric] = {
+    "mean_tokens": Metric(_LENGTH, row_mean("n_tokens", True, POSITIVE), "length of a response ↕", "tokens", POSITIVE),
+    "right_tokens": Metric((*_LENGTH, "gold"), _right_tokens, "length of right responses ↓", "tokens", POSITIVE),
+    "length_5": Metric(_LENGTH, _length(0.05), "5 % quantile of the length ↕", "tokens", POSITIVE),
+    "length_50": Metric(_LENGTH, _length(0.5), "median length ↕", "tokens", POSITIVE),
+    "length_95": Metric(_LENGTH, _length(0.95), "95 % quantile of the length ↕", "tokens", POSITIVE),
+    "unfinished_rate": Metric(
+        ("finished",), _rate("finished", lambda x: x == 0, "share of samples"), "responses cut off ↓", "", SHARE
+    ),
+    "empty_rate": Metric(
+        _LENGTH, _rate("n_tokens", lambda x: x <= 1, "samples of at most one token"), "empty responses ↓", "", SHARE
+    ),
+    "perplexity": Metric(
+        ("logp", "n_tokens"), _perplexity("logp"), "perplexity of its own responses ↕", "", (1.0, np.inf)
+    ),
+    "base_perplexity": Metric(
+        ("base_logp", "n_tokens"),
+        _perplexity("base_logp"),
+        "perplexity of the responses under round 0: falls when it retreats to the likely ↕",
+        "",
+        (1.0, np.inf),
+    ),
+    "kl_to_base": Metric(
+        ("logp", "base_logp"), _kl, "divergence from round 0 ↕", "nats", _ANY, ("temperature", "top_p")
+    ),
+    "samples_drawn": Metric(("gold",), _total(None, None, "rows"), "samples drawn", "rows", POSITIVE),
+    "samples_kept": Metric(
+        ("weight",), _total(None, "weight", "rows with weight > 0"), "samples kept", "rows", POSITIVE
+    ),
+    "tokens_drawn": Metric(_LENGTH, _total("n_tokens", None, "Σ n_tokens"), "tokens drawn", "tokens", POSITIVE),
+}

@@ -1,0 +1,232 @@
+"""Tail: where the training data come from, and how unequally problems are served. Train rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from siwork.metrics.catalogue.kinds import POSITIVE, SHARE, Estimate, Made, Metric, PerProblem, Ratio, Whole, unknown
+from siwork.metrics.cells import Part
+from siwork.metrics.draws import none_drawn
+from siwork.metrics.intervals import divide, student_t
+from siwork.metrics.study import Study
+from siwork.metrics.tail import balance_score, gini, gini_floor, kl_from_uniform, top_share
+from siwork.metrics.uncertainty import jackknife_interval
+from siwork.schema import BANDS
+
+_JACKKNIFE = 20
+
+
+def _accept_rate(study: Study) -> Ratio:
+    cells, weight = study.cells, study.cells.columns["weight"]
+    rows = cells.count(np.ones(len(weight), bool)).astype(float)
+    return Ratio(cells.count(weight > 0).astype(float), rows, "rows with weight > 0 / rows", "a row")
+
+
+def _rows_with_band(study: Study) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of each group with and without a band, (groups,) each."""
+    banded = ~np.isnan(study.cells.columns["band"])
+    return study.cells.rows_by_group(banded), study.cells.rows_by_group(~banded)
+
+
+def _accepted_share(study: Study) -> list[Made]:
+    cells, weight, band = study.cells, study.cells.columns["weight"], study.cells.columns["band"]
+    whole, lost = cells.sum(weight, ~np.isnan(band)), _rows_with_band(study)[1]
+    how, lacking = "weight in the band / weight", "a row with weight > 0 and a band"
+    return [Ratio(cells.sum(weight, band == b), whole, how, lacking, SHARE, None, lost) for b in BANDS]
+
+
+def _problem_share(study: Study) -> list[Made]:
+    cells, band = study.cells, study.cells.columns["band"]
+    banded, lost = cells.count(~np.isnan(band)) > 0, _rows_with_band(study)[1]
+    how = "problems of the band / problems"
+    return [
+        PerProblem(np.where(banded, cells.count(band == b) > 0, np.nan), how, SHARE, "a band", lost=lost) for b in BANDS
+    ]
+
+
+def _in_bands(
+    values: Callable[[Study], np.ndarray], how: str, span: tuple[float, float]
+) -> Callable[[Study], list[Made]]:
+    """The mean of a value of the problems of each band."""
+
+    def make(study: Study) -> list[Made]:
+        cells, band = study.cells, study.cells.columns["band"]
+        value, lost = values(study), _rows_with_band(study)[1]
+        among = [cells.count(band == b) > 0 for b in BANDS]
+        return [PerProblem(np.where(m, value, np.nan), how, span, "a value", lost=lost, among=m) for m in among]
+
+    return make
+
+
+def _served(study: Study) -> np.ndarray:
+    return (study.cells.count(study.cells.columns["weight"] > 0) > 0).astype(float)
+
+
+def _solve_rate(study: Study) -> np.ndarray:
+    n, c = study.cells.tried
+    return divide(c.astype(float), n)
+
+
+def _cost(study: Study) -> list[Made]:
+    """Samples a right one costs: the share of right samples, turned over."""
+    cells, band = study.cells, study.cells.columns["band"]
+    made: list[Made] = []
+    for b in BANDS:
+        n, c = (cells.count(mask & (band == b)).astype(float) for mask in (cells.judged, cells.right))
+        made.append(Ratio(c, n, "samples / right samples", "a right sample", SHARE, _turned))
+    return made
+
+
+def _turned(x: np.ndarray) -> np.ndarray:
+    return np.divide(1.0, x, out=np.full(np.shape(x), np.nan), where=x > 0)
+
+
+def _accepted(part: Part) -> np.ndarray:
+    return np.bincount(part.problem, part.column("weight") > 0, part.problems)
+
+
+def _of_accepted(function: Callable[[np.ndarray], float], how: str) -> Callable[[Study], Whole]:
+    """A functional of the accepted samples of all problems, with a jackknife over problems."""
+
+    def one(study: Study, g: int) -> Estimate:
+        accepted = _accepted(study.part(g))
+        value, n = function(accepted), len(accepted)
+        if np.isnan(value):
+            return unknown("no row has weight > 0", n)
+        if n < _JACKKNIFE:
+            return Estimate(value, np.nan, np.nan, n, f"{how}; fewer than {_JACKKNIFE} problems, so no interval")
+        found = jackknife_interval(lambda keep: function(accepted[keep]), np.arange(n), _JACKKNIFE, study.level)
+        return Estimate(value, found.low, found.high, n, f"{how}; delete-group jackknife over problems")
+
+    return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
+
+
+def _gini_floor(study: Study) -> Whole:
+    def one(part: Part) -> Estimate:
+        accepted = _accepted(part)
+        tries = np.bincount(part.problem, minlength=part.problems)
+        how = "Gini if every problem had the same chance of acceptance; an expectation, so no interval"
+        floor = gini_floor(tries, accepted)
+        return unknown("no row has weight > 0") if np.isnan(floor) else Estimate(floor, np.nan, np.nan, len(tries), how)
+
+    return Whole([one(study.part(g)) for g in range(study.cells.groups)])
+
+
+def _head_tail(study: Study) -> Whole:
+    """log((head + ½)/(tail + ½)) of the weights, linearised over problems."""
+
+    def one(part: Part) -> Estimate:
+        weight, band = part.column("weight"), part.column("band")
+        n = len(np.unique(part.problem))
+        head, tail = (np.bincount(part.problem, weight * mask, part.problems) for mask in (band >= 3, band <= 1))
+        if not (head.sum() + tail.sum()) > 0:
+            return unknown("no row of head or tail has weight > 0", n)
+        value = float(np.log((head.sum() + 0.5) / (tail.sum() + 0.5)))
+        how = "log((weight of bands 3, 4 + ½)/(weight of bands 0, 1 + ½))"
+        enough = min((head > 0).sum(), (tail > 0).sum()) >= 5
+        if not enough or n < 2:
+            return Estimate(
+                value, np.nan, np.nan, n, f"{how}; fewer than 5 accepted problems at one end, so no interval"
+            )
+        u = head / (head.sum() + 0.5) - tail / (tail.sum() + 0.5)
+        se = np.sqrt(n / (n - 1) * np.sum((u - u.mean()) ** 2))
+        half = float(student_t(np.array([n]), study.level)[0] * se)
+        return Estimate(value, value - half, value + half, n, f"{how}; linearised t over problems")
+
+    return Whole([one(study.part(g)) for g in range(study.cells.groups)])
+
+
+def _balance(study: Study) -> PerProblem:
+    """B-STaR's balance score from the right answers that were kept."""
+    cells = study.cells
+    kept = cells.columns["weight"] > 0
+    m, units = cells.count(kept), cells.units
+    right, unit = cells.types(kept & (cells.columns["gold"] == 1))
+    u = np.bincount(unit, right > 0, units).astype(np.int64)
+    how = "min(different right kept / 8, 1) · different right kept / kept"
+    return PerProblem(np.where(m > 0, balance_score(u, m), np.nan), how, SHARE, "a kept sample")
+
+
+def _covered(study: Study) -> PerProblem:
+    """Chance that a draw of k samples of a problem holds a kept one."""
+    cells = study.cells
+    n = cells.count(np.ones(len(cells.unit), bool))
+    kept = cells.count(cells.columns["weight"] > 0)
+    ks = np.minimum(study.k, n.min(initial=1)) if len(n) else study.k
+    value = 1.0 - none_drawn(n, kept, ks[cells.group])
+    return PerProblem(value, "problems with a kept one among {k} rows", SHARE, "a row", ks)
+
+
+_WEIGHT, _BAND = ("weight",), ("weight", "band")
+
+METRICS: dict[str, Metric] = {
+    "accept_rate": Metric(_WEIGHT, _accept_rate, "rows that the update used", "", SHARE, train=True),
+    "accepted_share": Metric(_BAND, _accepted_share, "share of the training data by band", "", SHARE, (), True, True),
+    "problem_share": Metric(("band",), _problem_share, "share of the problems by band", "", SHARE, (), True, True),
+    "accepted_coverage": Metric(
+        _BAND,
+        _in_bands(_served, "problems with a row of weight > 0", SHARE),
+        "problems of a band that give training data ↑",
+        "",
+        SHARE,
+        (),
+        True,
+        True,
+    ),
+    "band_solve_rate": Metric(
+        ("gold", "band"),
+        _in_bands(_solve_rate, "share of right samples", SHARE),
+        "pass@1 of a band ↑",
+        "",
+        SHARE,
+        (),
+        False,
+        True,
+    ),
+    "samples_per_success": Metric(
+        ("gold", "band"), _cost, "samples that a right one costs, by band ↓", "samples", POSITIVE, (), False, True
+    ),
+    "accepted_gini": Metric(
+        _WEIGHT,
+        _of_accepted(gini, "over all problems, those with none included"),
+        "inequality of accepted samples over problems ↓",
+        "",
+        SHARE,
+        (),
+        True,
+    ),
+    "accepted_gini_floor": Metric(_WEIGHT, _gini_floor, "the Gini that chance alone gives", "", SHARE, (), True),
+    "top_fifth_share": Metric(
+        _WEIGHT,
+        _of_accepted(lambda x: top_share(x, 0.2), "top 20 % of problems"),
+        "share of accepted samples of the best served fifth ↓",
+        "",
+        SHARE,
+        (),
+        True,
+    ),
+    "kl_from_uniform": Metric(
+        _WEIGHT,
+        _of_accepted(kl_from_uniform, "log problems − entropy of the accepted shares"),
+        "distance of the accepted shares from equal ↓",
+        "nats",
+        POSITIVE,
+        (),
+        True,
+    ),
+    "log_head_tail": Metric(
+        _BAND, _head_tail, "accepted head against accepted tail ↓", "", (-np.inf, np.inf), (), True
+    ),
+    "balance_score": Metric(
+        ("weight", "gold", "answer"),
+        _balance,
+        "enough different right samples kept, and few wrong ↑",
+        "",
+        SHARE,
+        (),
+        True,
+    ),
+    "accepted_reach": Metric(_WEIGHT, _covered, "problems that give training data, at equal n ↑", "", SHARE, (), True),
+}

@@ -1,0 +1,238 @@
+"""What richer rows show: revisions over turns, executed steps, preference pairs, behaviours in the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from siwork.metrics.calibration import self_correction
+from siwork.metrics.catalogue.kinds import POSITIVE, SHARE, Estimate, Metric, PerProblem, Ratio, Whole, unknown
+from siwork.metrics.catalogue.text import of_each
+from siwork.metrics.cells import Cells
+from siwork.metrics.study import Study
+from siwork.metrics.texts import Sampled
+from siwork.metrics.uncertainty import jackknife_interval
+
+_JACKKNIFE = 20
+_CHANGE = (-1.0, 1.0)
+
+# Gandhi et al. 2025 (arXiv:2503.01307) name the four habits; the word lists are ours
+BEHAVIOURS = {
+    "verification": r"\b(?:check|verify|double-check|confirm|make sure|plug(?:ging)? .{0,20}back)",
+    "backtracking": r"\b(?:wait|instead|try again|start over|go back|that (?:is|was) wrong|doesn't work|does not work)\b",
+    "subgoals": r"\b(?:first|step \d+|next|then we|the goal is|we need to)\b",
+    "backward_chaining": r"\b(?:work(?:ing)? backwards?|to (?:get|reach|obtain)|starting from the (?:target|answer))\b",
+}
+
+
+class Revised(NamedTuple):
+    """Rows of turn 1 with the rows they revise."""
+
+    before: np.ndarray  # (pairs,) places of rows of turn 0
+    after: np.ndarray  # (pairs,) places of rows of turn 1
+
+
+def _revised(cells: Cells) -> Revised:
+    """Pairs of a first attempt and its first revision; both with known gold."""
+    turn, sample, gold = (cells.columns[name] for name in ("turn", "sample", "gold"))
+    known = ~np.isnan(gold)
+    first = np.flatnonzero((turn == 0) & known)
+    then = np.flatnonzero((turn == 1) & known & ~np.isnan(cells.columns["parent"]))
+    size = int(np.nanmax(np.r_[sample, cells.columns["parent"], 0.0])) + 1
+    key = cells.unit[first] * size + sample[first].astype(np.int64)
+    wanted = cells.unit[then] * size + cells.columns["parent"][then].astype(np.int64)
+    order = np.argsort(key)
+    place = np.minimum(np.searchsorted(key[order], wanted), max(len(key) - 1, 0))
+    found = key[order][place] == wanted if len(key) else np.zeros(len(wanted), bool)
+    return Revised(first[order][place[found]] if len(key) else first, then[found])
+
+
+def _after(before: float | None, value: str, how: str, lacking: str) -> Callable[[Study], Ratio]:
+    """A ratio over revisions whose first attempt was right (1), wrong (0) or either (None)."""
+
+    def make(study: Study) -> Ratio:
+        cells = study.cells
+        pairs, gold = _revised(cells), cells.columns["gold"]
+        old, new = gold[pairs.before], gold[pairs.after]
+        mask = np.ones(len(old), bool) if before is None else old == before
+        x = {"right": new, "change": new - old, "differs": _differs(cells, pairs)}[value]
+        unit = cells.unit[pairs.after[mask]]
+        part = np.bincount(unit, x[mask], cells.units)
+        whole = np.bincount(unit, minlength=cells.units).astype(float)
+        return Ratio(part, whole, how, lacking, _CHANGE if value == "change" else SHARE)
+
+    return make
+
+
+def _differs(cells: Cells, pairs: Revised) -> np.ndarray:
+    answer = cells.columns.get("answer")
+    if answer is None:
+        return np.zeros(len(pairs.after))
+    return (answer[pairs.before] != answer[pairs.after]).astype(float)
+
+
+def _rss(study: Study) -> Whole:
+    cells = study.cells
+    pairs, gold = _revised(cells), cells.columns["gold"]
+    group = cells.group[cells.unit[pairs.after]]
+
+    def one(g: int) -> Estimate:
+        here = group == g
+        old, new, unit = gold[pairs.before[here]], gold[pairs.after[here]], cells.unit[pairs.after[here]]
+        n = len(np.unique(unit))
+        value = self_correction(old, new).rss if n else np.nan
+        how = "relative self-correction score, pooled over samples"
+        if np.isnan(value):
+            return unknown("revisions of right and of wrong first attempts are needed", n)
+        if n < _JACKKNIFE:
+            return Estimate(value, np.nan, np.nan, n, f"{how}; fewer than {_JACKKNIFE} problems, so no interval")
+        found = jackknife_interval(lambda k: self_correction(old[k], new[k]).rss, unit, _JACKKNIFE, study.level)
+        return Estimate(value, found.low, found.high, n, f"{how}; delete-group jackknife over problems")
+
+    return Whole([one(g) for g in range(cells.groups)])
+
+
+class Steps(NamedTuple):
+    """Executed steps of the rows that have them."""
+
+    rows: np.ndarray  # (n,) places of plain rows with at least one step
+    size: np.ndarray  # (n,) steps
+    right: np.ndarray  # (n,) right steps
+    first: np.ndarray  # (n,) place of the first wrong step, = size where none is wrong
+
+
+def _steps(cells: Cells) -> Steps:
+    written = cells.texts["steps"].to_pylist()
+    rows = np.array([i for i, steps in enumerate(written) if steps and cells.plain[i]], np.int64)
+    steps = [written[i] for i in rows]
+    first = [s.find("0") if "0" in s else len(s) for s in steps]
+    return Steps(
+        rows, np.array([*map(len, steps)], int), np.array([s.count("1") for s in steps], int), np.array(first, int)
+    )
+
+
+def _step_ratio(
+    part: Callable[[Steps], np.ndarray], whole: Callable[[Steps], np.ndarray], how: str
+) -> Callable[[Study], Ratio]:
+    def make(study: Study) -> Ratio:
+        cells = study.cells
+        steps = _steps(cells)
+        sums = [np.bincount(cells.unit[steps.rows], f(steps).astype(float), cells.units) for f in (part, whole)]
+        return Ratio(sums[0], sums[1], how, "executed steps of this kind")
+
+    return make
+
+
+def _steps_to_error(study: Study) -> PerProblem:
+    cells, steps = study.cells, _steps(study.cells)
+    unit = cells.unit[steps.rows]
+    n = np.bincount(unit, minlength=cells.units)
+    mean = np.divide(np.bincount(unit, steps.first, cells.units), n, out=np.full(cells.units, np.nan), where=n > 0)
+    return PerProblem(mean, "right steps before the first wrong one, or all", POSITIVE, "a sample with executed steps")
+
+
+def _row_share(of: str) -> Callable[[Study], Ratio]:
+    """Shares of rows with steps: right answers with a wrong step, errors found, alarms without an error."""
+
+    def make(study: Study) -> Ratio:
+        cells, steps = study.cells, _steps(study.cells)
+        wrong = steps.first < steps.size
+        if of == "reason":
+            among, hit = cells.columns["gold"][steps.rows] == 1, wrong
+        else:
+            claimed = cells.columns["claimed_error"][steps.rows]
+            among = wrong if of == "found" else ~wrong
+            hit = claimed == steps.first if of == "found" else ~np.isnan(claimed)
+        unit = cells.unit[steps.rows]
+        part, whole = (np.bincount(unit, x.astype(float), cells.units) for x in (among & hit, among))
+        return Ratio(part, whole, "share of rows with executed steps", "executed steps, and is such a row")
+
+    return make
+
+
+def _of_side(side: str, drift: bool) -> Callable[[Study], PerProblem]:
+    def make(study: Study) -> PerProblem:
+        cells = study.cells
+        x = cells.columns["logp"] - cells.columns["base_logp"] if drift else cells.columns["logp"]
+        mask = _is(cells, "side", side)
+        how = "logp − base_logp" if drift else "logp"
+        return PerProblem(cells.mean(x, mask), f"{how} of {side} responses", (-np.inf, np.inf), f"a {side} response")
+
+    return make
+
+
+def _is(cells: Cells, column: str, value: str) -> np.ndarray:
+    return np.asarray(cells.texts[column].to_pylist(), dtype=object) == value
+
+
+def _pair_gap(study: Study) -> PerProblem:
+    cells, score = study.cells, study.cells.columns["score"]
+    chosen, rejected = (cells.mean(score, _is(cells, "side", side)) for side in ("chosen", "rejected"))
+    return PerProblem(chosen - rejected, "score of chosen − of rejected", _CHANGE, "a scored pair")
+
+
+def _shows(pattern: str) -> Callable[[Sampled], np.ndarray]:
+    found = re.compile(pattern, re.IGNORECASE)
+    return lambda texts: np.array([float(bool(found.search(text[:20_000]))) for text in texts.text])
+
+
+_TURNS = ("turn", "parent", "sample", "gold")
+_SIDES = ("pair", "side")
+
+METRICS: dict[str, Metric] = {
+    "confidence_level": Metric(
+        _TURNS, _after(1.0, "right", "right after / right before", "a revised right attempt"), "right answers kept ↑", "", SHARE
+    ),
+    "critique_score": Metric(
+        _TURNS, _after(0.0, "right", "right after / wrong before", "a revised wrong attempt"), "wrong answers mended ↑", "", SHARE
+    ),
+    "revision_gain": Metric(
+        _TURNS, _after(None, "change", "right after − right before", "a revised attempt"), "what a revision adds ↑", "", _CHANGE
+    ),
+    "feedback_uptake": Metric(
+        (*_TURNS, "answer"), _after(0.0, "differs", "answer changed / wrong before", "a revised wrong attempt"),
+        "wrong answers that the revision changed ↑", "", SHARE,
+    ),
+    "rss": Metric(_TURNS, _rss, "relative self-correction score, ½ is no better than sampling again ↑"),
+    "step_accuracy": Metric(
+        ("steps",), _step_ratio(lambda s: s.right, lambda s: s.size, "right steps / steps"), "right steps ↑", "", SHARE
+    ),
+    "step_accuracy_clean": Metric(
+        ("steps",),
+        _step_ratio(lambda s: s.first, lambda s: np.minimum(s.first + 1, s.size), "right / steps without an earlier error"),
+        "right steps while nothing was wrong before ↑", "", SHARE,
+    ),
+    "step_accuracy_after_error": Metric(
+        ("steps",),
+        _step_ratio(lambda s: s.right - s.first, lambda s: np.maximum(s.size - s.first - 1, 0), "right / steps after an error"),
+        "right steps after an own error: falls by self-conditioning ↑", "", SHARE,
+    ),
+    "steps_to_error": Metric(("steps",), _steps_to_error, "how far it gets ↑", "steps", POSITIVE),
+    "wrong_reason_rate": Metric(
+        ("steps", "gold"), _row_share("reason"), "right answers with a wrong step ↓", "", SHARE
+    ),
+    "error_found_rate": Metric(
+        ("steps", "claimed_error"), _row_share("found"), "wrong responses whose first error the verifier names ↑", "", SHARE
+    ),
+    "false_alarm_rate": Metric(
+        ("steps", "claimed_error"), _row_share("alarm"), "flawless responses in which it names an error ↓", "", SHARE
+    ),
+    "chosen_logp": Metric((*_SIDES, "logp"), _of_side("chosen", False), "likelihood of chosen responses ↕", "nats"),
+    "rejected_logp": Metric((*_SIDES, "logp"), _of_side("rejected", False), "likelihood of rejected responses ↕", "nats"),
+    "chosen_drift": Metric(
+        (*_SIDES, "logp", "base_logp"), _of_side("chosen", True), "chosen responses against round 0 ↕", "nats"
+    ),
+    "rejected_drift": Metric(
+        (*_SIDES, "logp", "base_logp"), _of_side("rejected", True), "rejected responses against round 0 ↕", "nats"
+    ),
+    "pair_score_gap": Metric((*_SIDES, "score"), _pair_gap, "how far the sides of a pair are apart ↑", "", _CHANGE),
+    **{
+        f"behaviour_{name}": Metric(
+            ("response",), of_each(_shows(pattern), "responses with its words"), f"{name} in words ↕", "", SHARE, ("sample",)
+        )
+        for name, pattern in BEHAVIOURS.items()
+    },
+}  # fmt: skip
