@@ -31,6 +31,7 @@ _HOME = {
     "measure": "metrics",
     "over_seeds": "metrics",
     "policy": "policies",
+    "replay": "replays",
     "report": "reporting",
     "resume": "loop",
     "run": "loop",
@@ -62,6 +63,7 @@ __all__ = [
     "measure",
     "over_seeds",
     "policy",
+    "replay",
     "report",
     "resume",
     "run",
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from siwork.metrics import measure, over_seeds
     from siwork.policies import policy
     from siwork.recipes import RECIPES, Recipe
+    from siwork.replays import replay
     from siwork.reporting import compare, in_words, report
     from siwork.schema import (
         Foreign,

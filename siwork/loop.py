@@ -179,6 +179,13 @@ def fork(source: str | Path, target: str | Path, at: int, **changes: Any) -> Run
     return copy_run(source, target, at, changes)
 
 
+def luck(seed: int, r: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """The generators of round r: of the loop, and of the held-out problems."""
+    rng = np.random.default_rng([seed, r])  # never a running generator: a resumed round is the same round
+    loop_rng, held_rng = rng.spawn(2)
+    return loop_rng, held_rng
+
+
 class _Play:
     """The rounds of one open run folder."""
 
@@ -197,14 +204,14 @@ class _Play:
 
     def round(self, r: int, *, closing: bool) -> None:
         clock = _Clock(self.writer, r)
-        rng = np.random.default_rng([self.seed, r])  # never a running generator: a resumed round is the same round
-        loop_rng, held_rng = rng.spawn(2)
+        loop_rng, held_rng = luck(self.seed, r)
         rows, after = self._evaluate(held_rng, clock.tell), self.state
         if not closing:
             played, after = self.recipe.play(self.state, self.train, loop_rng, clock.tell)
             rows = pd.concat([played, rows], ignore_index=True)
         rows = self._finish(rows, r)
-        info = {"policy": self.state.policy.fingerprint(), "closing": closing, **clock.close(), **_counts(rows)}
+        about = {"policy": self.state.policy.fingerprint(), "closing": closing, "seed": self.seed}
+        info = {**about, **clock.close(), **_counts(rows)}
         self.writer.save_round(r, rows, info, after.save)
         self.state = after
 
@@ -216,8 +223,10 @@ class _Play:
         return self.recipe.judge_only(self.state, rows, judge_rng)
 
     def _finish(self, rows: pd.DataFrame, r: int) -> pd.DataFrame:
-        rows = rows.assign(run=self.name, round=r, gold=self.state.task.check(rows))  # truth last
-        known = [column.name for column in ROWS]
+        task = self.state.task
+        truth = {"gold": task.check(rows)} | ({"steps": task.steps(rows)} if task.has_steps else {})
+        rows = rows.assign(run=self.name, round=r, **truth)  # truth last
+        known = [column.name for column in ROWS if column.name in rows]
         return rows[known + [name for name in rows.columns if name not in known]]
 
 

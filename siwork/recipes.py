@@ -97,7 +97,7 @@ class Recipe:
         -------
         rows : DataFrame of all completions with score and weight, without gold; state : State of the next round
         """
-        lots = dict(zip(SLOTS, rng.spawn(len(SLOTS)), strict=True))
+        lots = lots_of(rng)
         for part in self.proposer:
             problems = part.propose(problems, lots["proposer"])
         rows = self._sample(state, problems, lots, tell)
@@ -236,6 +236,41 @@ def recipe_of(text: str | Recipe) -> Recipe:
     return text if isinstance(text, Recipe) else Recipe.read(text)
 
 
+def selectors_of(text: str) -> Recipe:
+    """A recipe with nothing but the selectors of a formula such as `correct + balance(cap=2)`; empty keeps everything.
+
+    Raises
+    ------
+    RecipeError : unreadable, no text, a component that is no selector, or one that stands twice
+    KnobError : an unknown knob, or a value out of range
+    """
+    if not isinstance(text, str):
+        raise RecipeError(f"selectors are a formula such as 'correct(threshold=0.7)', got {type(text).__name__}")
+    slots: dict[str, list[Component]] = {}
+    for calls in parse_formula(text) if text.strip() else []:
+        parts = [_selector(call.name).build(call.args, call.named) for call in calls]
+        _place(slots, parts)
+    return Recipe(selector=tuple(slots.get("selector", ())))
+
+
+def _selector(name: str) -> type[Component]:
+    known = sorted(part.name for part in COMPONENTS.values() if part.slot == "selector")
+    if name in COMPONENTS and COMPONENTS[name].slot != "selector":
+        raise RecipeError(
+            f"{name} is a {COMPONENTS[name].slot}, where a selector is wanted; selectors: {', '.join(known)}"
+        )
+    if name in RECIPES:
+        raise RecipeError(f"{name} is a whole recipe, where a selector is wanted; selectors: {', '.join(known)}")
+    if name not in COMPONENTS:
+        raise RecipeError(f"no selector is called {name!r}; {nearest(name, known)}. Selectors: {', '.join(known)}")
+    return COMPONENTS[name]
+
+
+def lots_of(rng: np.random.Generator) -> dict[str, np.random.Generator]:
+    """The generator of each slot, from that of a round's loop."""
+    return dict(zip(SLOTS, rng.spawn(len(SLOTS)), strict=True))
+
+
 def _selected(rows: pd.DataFrame, chosen: Selection) -> pd.DataFrame:
     side = pa.array(["rejected", None, "chosen"]).take(pa.array(chosen.side + 1))
     pair = pa.array(chosen.pair, pa.int64(), mask=chosen.pair < 0)
@@ -280,4 +315,4 @@ def _column(array: pa.Array) -> pd.arrays.ArrowExtensionArray:
     return pd.arrays.ArrowExtensionArray(array)
 
 
-__all__ = ["COMPONENTS", "RECIPES", "Entry", "Recipe", "recipe_of"]
+__all__ = ["COMPONENTS", "RECIPES", "Entry", "Recipe", "lots_of", "recipe_of", "selectors_of"]

@@ -46,6 +46,7 @@ class Correct(Component):
     name = "correct"
     sentence = "Keep what passes the verifier."
     source = "STaR: Bootstrapping reasoning with reasoning"
+    needs = ("score",)
 
     threshold: float = knob(0.5, "Least score that passes.", low=0.0, high=1.0)
 
@@ -62,6 +63,8 @@ class Best(Component):
     name = "best"
     sentence = "Keep the highest scores of each problem."
     source = "Self-Improvement in Language Models: The Sharpening Mechanism"
+    needs = ("score",)
+    draws = True
 
     n: int = knob(1, "Rows kept of each problem.", low=1, unit="samples")
 
@@ -86,6 +89,7 @@ class Balance(Component):
     sentence = "Keep at most so many rows of each problem, chosen at random."
     source = "Counteracting Matthew Effect in Self-Improvement of LVLMs through Head-Tail Re-balancing"
     departs = "the clip alone, without padding or guided re-sampling"
+    draws = True
 
     cap: int = knob(4, "Most rows kept of each problem.", low=1, unit="samples")
 
@@ -108,6 +112,8 @@ class Divsel(Component):
     sentence = "Keep one row for each different answer of a problem."
     source = "DIVE: Diversified Iterative Self-Improvement"
     departs = "canonical answers are compared instead of embeddings"
+    needs = ("answer", "response")
+    draws = True
 
     n: int = knob(4096, "Most different answers kept of each problem.", low=1, unit="answers")
 
@@ -128,6 +134,7 @@ class Weight(Component):
     name = "weight"
     sentence = "Weight each row by its score to a power."
     source = "Confidence Is All You Need: Few-Shot RL Fine-Tuning of Language Models"
+    needs = ("score",)
 
     power: float = knob(1.0, "Exponent of the score.", low=0.0, high=10.0)
 
@@ -148,6 +155,8 @@ class Pairs(Component):
     name = "pairs"
     sentence = "Pair rows that pass with rows that do not, within each problem."
     source = "Iterative reasoning preference optimization"
+    needs = ("score",)
+    draws = True
 
     n: int = knob(4, "Most pairs of each problem.", low=1, unit="pairs")
     threshold: float = knob(0.5, "Least score that passes.", low=0.0, high=1.0)

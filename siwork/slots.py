@@ -78,6 +78,8 @@ class Component(Knobbed):
     source: ClassVar[str]
     departs: ClassVar[str] = ""
     reads_gold: ClassVar[bool] = False  # whether the component looks at the truth or the answer key
+    needs: ClassVar[tuple[str, ...]] = ()  # row columns that a selector reads beside the problem
+    draws: ClassVar[bool] = False  # whether a selector leaves something to chance
 
     def __str__(self) -> str:
         return format_call(self)

@@ -1,10 +1,8 @@
-"""Performance, diversity, tail and calibration: against reference values, enumeration and hand-worked sums."""
+"""Performance, diversity, tail and calibration: against enumeration and hand-worked sums."""
 
-import json
 import math
 import time
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,51 +15,7 @@ from siwork.metrics.performance import informative_fraction, pass_at_k, pass_hat
 from siwork.metrics.tail import band_of, band_share, gini, lorenz, representation
 from siwork.schema import KnobError
 
-ORACLES = Path(__file__).parent / "golden" / "oracles"
-
-
-def oracle(name, keep=lambda case: True):
-    data = json.loads((ORACLES / f"{name}.json").read_text(encoding="utf-8"))
-    cases = [pytest.param(c, data["tolerance"]["abs"], id=c["id"]) for c in data["cases"] if keep(c)]
-    assert cases
-    return cases
-
-
-def agree(got, expected, tolerance):
-    expected = np.array([np.nan if e is None else e for e in np.atleast_1d(np.asarray(expected, object))], float)
-    np.testing.assert_allclose(np.atleast_1d(got), expected, rtol=0, atol=tolerance, equal_nan=True)
-
-
 # ── performance ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(("case", "tolerance"), oracle("pass_at_k", lambda c: c["kind"] == "single"))
-def test_pass_at_k_of_one_problem(case, tolerance):
-    n, c, k = (case["inputs"][name] for name in ("n", "c", "k"))
-    agree(pass_at_k(n, c, k), case["expected"]["pass_at_k"], tolerance)
-    agree(pass_at_k(n, c, k), case["expected"]["pass_at_k_exact_fraction"], tolerance)
-    agree(pass_hat_k(n, c, k), case["expected"]["pass_hat_k"], tolerance)
-
-
-@pytest.mark.parametrize(("case", "tolerance"), oracle("pass_at_k", lambda c: c["kind"] == "table"))
-def test_pass_at_k_of_a_table(case, tolerance):
-    n, c = np.array(case["inputs"]["n"]), np.array(case["inputs"]["c"])
-    for k in case["inputs"]["k"]:
-        expected = case["expected"][str(k)]
-        values = pass_at_k(n, c, k)
-        agree(values.mean(), expected["pass_at_k"], tolerance)
-        agree(pass_hat_k(n, c, k).mean(), expected["pass_hat_k"], tolerance)
-        agree(values.std(ddof=1) / math.sqrt(len(n)), expected["se_cluster_ddof1"], tolerance)
-    for group, value in case["expected"]["informative_group_fraction"].items():
-        agree(informative_fraction(n, c, int(group)).mean(), value, tolerance)
-
-
-@pytest.mark.parametrize(("case", "tolerance"), oracle("pass_at_k", lambda c: c["kind"] == "pair"))
-def test_pass_at_k_curves_of_two_rounds(case, tolerance):
-    n = case["inputs"]["n"]
-    for side in ("round0", "roundt"):
-        curve = [pass_at_k(n, case["inputs"][f"c_{side}"], k).mean() for k in range(1, n + 1)]
-        agree(curve, case["expected"][f"pass_at_k_{side}"], tolerance)
 
 
 def test_pass_at_k_ends_are_exact():
@@ -118,24 +72,6 @@ def test_bad_counts_are_refused(n, c, k, message):
 
 
 # ── diversity ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(("case", "tolerance"), oracle("maj_at_k"))
-def test_distinct_at_k_of_answers(case, tolerance):
-    counts = np.unique(case["inputs"]["answers"], return_counts=True)[1]
-    for k in case["inputs"]["k"]:
-        agree(distinct_at_k(counts, k), case["expected"][str(k)]["distinct_at_k"], tolerance)
-
-
-@pytest.mark.parametrize(("case", "tolerance"), oracle("richness"))
-def test_richness(case, tolerance):
-    counts, expected = case["inputs"]["counts"], case["expected"]
-    agree(distinct_at_k(counts, 4), expected["rarefied_to_4"], tolerance)
-    agree(answer_entropy(counts, "none"), expected["shannon_nats"], tolerance)
-    agree(answer_entropy(counts), expected["miller_madow_entropy"], tolerance)
-    agree(gini_simpson(counts), expected["unbiased_gini_simpson"], tolerance)
-    for q, name in ((0, "hill_0"), (1, "hill_1"), (2, "hill_2"), (np.inf, "hill_inf")):
-        agree(hill_number(counts, q), expected[name], tolerance)
 
 
 small_counts = st.lists(st.integers(0, 3), min_size=1, max_size=4).filter(lambda x: 0 < sum(x) <= 8)
@@ -278,20 +214,6 @@ def test_many_sizes_in_one_call_stay_exact():
 # ── tail ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("case", "tolerance"), oracle("difficulty_bins"))
-def test_bands_and_their_shares(case, tolerance):
-    inputs, expected = case["inputs"], case["expected"]
-    band = band_of(inputs["n_select"], inputs["c_select"])
-    assert band.tolist() == expected["bin_of_problem"]
-    share, ratio = band_share(inputs["accepted"], band), representation(inputs["accepted"], band)
-    problems = band_share(np.ones(len(band)), band)
-    for row in expected["bins"]:
-        if row["n_problems"]:
-            agree(share[row["bin"]], row["data_share"], tolerance)
-            agree(problems[row["bin"]], row["problem_share"], tolerance)
-            agree(ratio[row["bin"]], row["representation_ratio"], tolerance)
-
-
 def test_band_edges_fall_to_the_harder_band():
     # ¼ and ¾ exactly; 1 of 3 lies above ¼, 1 of 1 is all right
     assert band_of([4, 4, 4, 4, 4, 3, 1], [0, 1, 2, 3, 4, 1, 1]).tolist() == [0, 1, 2, 2, 4, 2, 4]
@@ -308,14 +230,6 @@ def test_band_share_leaves_out_what_has_no_band():
     for weight, band in (([-1.0], [0]), ([float("nan")], [0]), ([1.0], [5]), ([1.0], [0.5]), ([1.0], [0, 1])):
         with pytest.raises(KnobError, match=r"weight must|band must"):
             band_share(weight, band)
-
-
-@pytest.mark.parametrize(("case", "tolerance"), oracle("gini"))
-def test_gini_and_lorenz(case, tolerance):
-    accepted, expected = case["inputs"]["accepted_per_problem"], case["expected"]
-    agree(gini(accepted), expected["gini"], tolerance)
-    curve = expected["lorenz"]
-    agree(lorenz(accepted), [None] * (len(accepted) + 1) if curve is None else curve, tolerance)
 
 
 def test_gini_of_nothing_is_unknown():

@@ -258,7 +258,9 @@ def test_max_t_bands_and_p_values_agree(m, draws, seed):
     theta = value + rng.normal(0, 1, (draws, m)) * se
     bands = max_t(theta, value, se)
     most = [max(abs(theta[b, j] - value[j]) / se[j] for j in range(m)) for b in range(draws)]
-    assert bands.p == pytest.approx([(1 + sum(x >= abs(v) / s for x in most)) / (draws + 1) for v, s in zip(value, se)])
+    assert bands.p == pytest.approx(
+        [(1 + sum(x >= abs(v) / s for x in most)) / (draws + 1) for v, s in zip(value, se, strict=True)]
+    )
     assert ((bands.low > 0) | (bands.high < 0)).tolist() == (bands.p <= 0.05 + 1e-12).tolist()
     assert np.mean(np.array(most) <= bands.constant + 1e-12) >= 0.95
     assert (bands.high - bands.low) / 2 == pytest.approx(bands.constant * se)
@@ -398,7 +400,7 @@ def test_clopper_pearson_ends():
 
 # ── power ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-variances = st.floats(0, 0.3)
+variances = st.one_of(st.just(0.0), st.floats(1e-6, 0.3))
 
 
 @given(variances, variances, st.integers(1, 64), variances, st.integers(1, 64), st.floats(0.001, 0.5))
@@ -409,7 +411,7 @@ def test_detectable_undoes_power(omega2, a, k_a, b, k_b, delta):
     if problems > 0:
         assert detectable(problems, *parts) == pytest.approx(delta)
     else:
-        assert omega2 + a + b < 1e-300
+        assert omega2 == a == b == 0
 
 
 def test_power_of_the_usual_run():
@@ -442,7 +444,7 @@ def test_variance_parts_are_unbiased():
     ]:
         values = np.array([getattr(each, name) for each in found])
         assert abs(values.mean() - truth) < 4 * values.std() / math.sqrt(runs)
-    assert not any(each.clipped for each in found)
+    assert np.mean([each.clipped for each in found]) < 0.02
 
 
 def test_variance_parts_by_every_outcome_of_one_problem():
@@ -450,7 +452,8 @@ def test_variance_parts_by_every_outcome_of_one_problem():
     p = 0.3
     law = {c: math.comb(2, c) * p**c * (1 - p) ** (2 - c) for c in range(3)}
     mean = sum(
-        law[x] * law[y] * variance_parts([2, 2], [x, y], [2, 2], [0, 0]).sigma2_a for x, y in product(range(3), repeat=2)
+        law[x] * law[y] * variance_parts([2, 2], [x, y], [2, 2], [0, 0]).sigma2_a
+        for x, y in product(range(3), repeat=2)
     )
     assert mean == pytest.approx(p * (1 - p), abs=1e-12)
 

@@ -144,7 +144,7 @@ def _lost(lost: np.ndarray | None, g: int) -> str:
 
 def _ratio(study: Study, made: Ratio) -> tuple[Estimates, list[str], np.ndarray | None]:
     cells = study.cells
-    found = grouped_ratio(made.part, made.whole, cells.group, cells.groups, study.level, made.span)
+    found = grouped_ratio(made.part, made.whole, cells.group, cells.groups, study.level)
     kind = found.kind
     if made.shape is not None:
         value, a, b = (made.shape(each) for each in found[:3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from siwork.schema import KnobError
 WORD = r"\w+|[^\w\s]"
 """Words and single punctuation marks: the pattern for the texts of runs, the same in every round."""
 
+FOLD = np.uint64(0xD1342543DE82EF95)  # odd: keeps the hashes apart and the order of what is folded in
 _BLOCK = 4096  # texts split at a time, so that their strings never stand in memory all at once
 
 
@@ -222,7 +223,7 @@ def ngrams(tokens: Tokens, n: int) -> tuple[np.ndarray, np.ndarray]:
     >>> bool(hashes[0] == hashes[2] == hashes[3] != hashes[1]), text
     (True, array([0, 0, 0, 1]))
     """
-    return next(islice(gram_orders(tokens, n), int(n) - 1, None))
+    return next(islice(gram_orders(tokens, n), int(whole("n", n, 1)) - 1, None))
 
 
 def gram_orders(tokens: Tokens, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -232,7 +233,7 @@ def gram_orders(tokens: Tokens, most: int) -> Iterator[tuple[np.ndarray, np.ndar
     for n in range(1, int(whole("n", most, 1)) + 1):
         size = max(len(single) - n + 1, 0)
         if n > 1:
-            hashes = hashes[:size] * np.uint64(0xD1342543DE82EF95)
+            hashes = hashes[:size] * FOLD
             hashes += single[n - 1 :]
             _mix(hashes)
         inside = text[:size] == text[n - 1 :]
@@ -255,80 +256,3 @@ def _mix(x: np.ndarray) -> np.ndarray:
         block *= np.uint64(0x94D049BB133111EB)
         block ^= block >> np.uint64(31)
     return x
-
-
-class Pools(NamedTuple):
-    """Which texts are looked at together: those of one problem, or all.
-
-    problem : int64 array (texts,), 0..G−1 ; groups : G ; one : a single pool, results are floats
-    """
-
-    problem: np.ndarray
-    groups: int
-    one: bool
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Texts of each pool, (G,)."""
-        return np.bincount(self.problem, minlength=self.groups)
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        """Mean over the texts of each pool that have a value, (G,); NaN without one."""
-        known = ~np.isnan(values)
-        counts = np.bincount(self.problem[known], minlength=self.groups)
-        return share(np.bincount(self.problem[known], values[known], self.groups), counts)
-
-    def result(self, values: np.ndarray) -> Any:
-        """A float for a single pool, else the array (G,)."""
-        return float(values[0]) if self.one else values
-
-
-def pools(texts: int, problem: ArrayLike | None) -> Pools:
-    """The pools of `problem` (texts,), codes 0..G−1, or one pool for None. Raises KnobError when it does not fit."""
-    if problem is None:
-        return Pools(np.zeros(texts, np.int64), 1, True)
-    codes = whole("problem", problem)
-    if codes.shape != (texts,):
-        raise KnobError(f"problem must have one entry a text, got shape {codes.shape} for {texts} texts")
-    return Pools(codes, int(codes.max(initial=-1)) + 1, False)
-
-
-def share(part: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """part / total as floats, NaN where total is 0."""
-    return np.divide(part, total, out=np.full(np.shape(part), np.nan), where=np.asarray(total) > 0)
-
-
-def distinct(hashes: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """Different hashes within each group, int64 (groups,); `group` (M,) holds codes 0..groups−1.
-
-    Sorts keys that hold the group in their upper bits and the upper bits of the hash below; rising groups are taken a
-    block of whole groups at a time, which is faster and leaves more bits to the hash.
-    """
-    out = np.zeros(groups, np.int64)
-    rising = groups > 1 and bool((group[1:] >= group[:-1]).all())
-    edges = _block_edges(group) if rising else np.array([0, len(group)])
-    for i, j in pairwise(edges.tolist()):
-        first, last = (group[i], group[j - 1]) if rising else (0, groups - 1)
-        if i < j:
-            out[first : last + 1] += _distinct(hashes[i:j], group[i:j] - first, int(last - first) + 1)
-    return out
-
-
-def _block_edges(group: np.ndarray) -> np.ndarray:
-    """Offsets near every 2¹⁶th entry at which a new group begins, from 0 to the end."""
-    near = group[np.arange(1 << 16, len(group), 1 << 16)]
-    return np.unique(np.r_[0, np.searchsorted(group, near), len(group)])
-
-
-def _distinct(hashes: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    bits = np.uint64((groups - 1).bit_length())
-    if not bits:
-        return np.array([len(changes(np.sort(hashes)))])
-    keys = np.sort((group.astype(np.uint64) << (np.uint64(64) - bits)) | (hashes >> bits))
-    first = keys[changes(keys)] >> (np.uint64(64) - bits)
-    return np.bincount(first.astype(np.int64), minlength=groups)
-
-
-def changes(ordered: np.ndarray) -> np.ndarray:
-    """Where a new value begins in a sorted array."""
-    return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, np.int64)

@@ -15,6 +15,11 @@ from siwork.store import Run, Runs
 
 _PAIRED = ("distinct_correct", "solution_coverage", "answer_entropy", "token_entropy", "mean_tokens")  # held-out
 _COLUMNS = ("run", "round", "split", "problem", "hint", "turn", "gold", "answer", "entropy", "n_tokens", "score")
+_MEASURED = (
+    *("pass@k", "distinct_correct", "solution_coverage", "answer_entropy", "gini_simpson", "unparsed_rate"),
+    *("token_entropy", "mean_tokens", "mean_score", "mean_gold", "proxy_gold_gap", "accept_rate", "accepted_share"),
+    *("problem_share", "accepted_coverage", "precision", "false_positive_rate", "false_negative_rate", "mean_logp"),
+)
 _CHANGE = "_change"  # how round_difference marks a metric; over_seeds knows by it what a change can be
 _REAL = ("value", "low", "high", "n", "band", "k", "first_value", "last_value")
 _SPOT = ["split", "metric", "band"]
@@ -62,7 +67,7 @@ def compare(runs: Iterable[Run]) -> Comparison:
         names = ", ".join(run.name for run in given[:5])
         raise Unfinished(f"no round is finished in {names}; wait for the first one, or: siwork resume <folder>")
     groups = groups_of(begun)
-    tables = [pd.concat([measure(run) for run in group.runs], ignore_index=True) for group in groups]
+    tables = [pd.concat([measure(run, _MEASURED) for run in group.runs], ignore_index=True) for group in groups]
     pairs = list(zip(groups, tables, strict=True))
     table = pd.concat([_pooled(table, group) for group, table in pairs], ignore_index=True)
     changes = pd.concat([_changes(group, table) for group, table in pairs], ignore_index=True)

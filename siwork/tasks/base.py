@@ -41,6 +41,7 @@ class Task(Knobbed, ABC):
     sentence: ClassVar[str]
     hints: ClassVar[tuple[str, ...]] = ()
     memorised: ClassVar[bool] = False  # nothing can be inferred, so base models are taught the held-out prompts too
+    has_steps: ClassVar[bool] = False  # responses hold written steps, which `executed` carries out
 
     # ── given by each task ─────────────────────────────────────────────────────────────────────────────
     @property
@@ -79,6 +80,10 @@ class Task(Knobbed, ABC):
 
     def solutions(self, prompt: str) -> frozenset[str] | None:
         """All right answers in canonical form, None when they cannot be enumerated."""
+        return None
+
+    def executed(self, prompt: str, response: str) -> str | None:
+        """One character a written step of a response, 1 right and 0 wrong; None where none is written. Never raises."""
         return None
 
     # ── the same for all ───────────────────────────────────────────────────────────────────────────────
@@ -133,6 +138,10 @@ class Task(Knobbed, ABC):
         """Truth of a row table (columns prompt, response), Arrow bool."""
         return _remembered(self, "is_right")(rows)
 
+    def steps(self, rows: pd.DataFrame) -> pd.Series:
+        """Executed steps of a row table (columns prompt, response), Arrow strings such as `101`, null where there are none."""
+        return _remembered(self, "executed")(rows)
+
     def _distinct(self, split: str, n: int, seed: int) -> list[Item]:
         rng = np.random.default_rng([seed, SPLITS.index(split)])
         found: dict[str, Item] = {}
@@ -167,4 +176,4 @@ def _reference_hardness(task: Task) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _remembered(task: Task, what: str) -> Memo:
-    return Memo(getattr(task, what), pa.string() if what == "answer" else pa.bool_())
+    return Memo(getattr(task, what), pa.bool_() if what == "is_right" else pa.string())

@@ -17,8 +17,10 @@ from siwork.tasks.base import Item, Task
 
 _LARGEST = 99  # of every value, either sign
 _DEEPEST, _FURTHER, _EXTRA = 8, 2, 2  # depth of any problem, levels past `depth`, operations beside the longest chain
+_MOST = 100  # steps that are carried out, more than any response of this task can hold
 _OPERATIONS = {"+": add, "-": sub, "*": mul}
 _NUMBER = re.compile(r"0|~?[1-9][0-9]?")
+_SAID = re.compile(r"(~?[0-9]{1,9})([-+*])(~?[0-9]{1,9})=(~?[0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,20 @@ class Expr(Task):
     written in a random order among those that are ready. Numbers are one token each and the minus sign of a value is
     `~`, so `5-3` always reads as 5, −, 3 and `5-8=~3` as 5, −, 8, =, −3.
 
-    A response is right by its last value alone, however it was reached; `steps_right` executes the steps.
+    A response is right by its last value alone, however it was reached; `executed` carries out the steps.
     hardness = depth + 0.1 · extra operations + 0.05 · multiplications + 0.02 · values of two digits (below depth + 1).
 
     >>> task, prompt = Expr(), "((3+4)*2)-5="
     >>> task.write(prompt, np.random.default_rng(0)), task.answer(prompt, "3+4=8;8*2=16;16-5=9")
     ('3+4=7;7*2=14;14-5=9', '9')
-    >>> task.is_right(prompt, "3+4=8;8*2=16;16-5=9"), task.steps_right(prompt, "3+4=8;8*2=16;16-5=9")
-    (True, False)
+    >>> task.is_right(prompt, "3+4=8;8*2=16;16-5=9"), task.executed(prompt, "3+4=8;8*2=16;16-5=9")
+    (True, '010')
     """
 
     name: ClassVar[str] = "expr"
     sentence: ClassVar[str] = "The value of a nested expression with written steps; every step can be executed."
     hints: ClassVar[tuple[str, ...]] = ("answer", "step")
+    has_steps: ClassVar[bool] = True
 
     depth: int = knob(4, "Deepest nesting that is trained on.", low=1, high=6)
 
@@ -88,15 +91,37 @@ class Expr(Task):
         True
         """
         steps = _plan(prompt)
-        if not steps or response.count(";") != len(steps) - 1:
-            return False
-        truth, reached = _texts(steps, _values(steps)), {0}  # sets of operations done, as bits
-        for said in response.split(";"):
-            ready = [(1 << i, steps[i].needs) for i, text in enumerate(truth) if text == said]
-            reached = {
-                done | bit for done in reached for bit, needs in ready if not done & bit and needs & done == needs
-            }
-        return bool(reached)
+        whole = response.count(";") == len(steps) - 1
+        return whole and self.executed(prompt, response) == "1" * len(steps)
+
+    def executed(self, prompt: str, response: str) -> str | None:
+        """Each written step carried out on the expression as the steps before it left it: 1 right, 0 wrong.
+
+        Steps are the parts between `;`; a last part without `=` is an answer or was cut short and counts as none. A
+        step is right when its left side is an operation of the expression whose operands are numbers by now, and its
+        two sides are equal. Its result as written, right or wrong, takes the operation's place, so what builds on an
+        error without a further one is right. Where no operation is so written, one with two of left operand, sign and
+        right operand is meant (the first of several); without such a one the expression stays as it is. Of equal
+        operations any may come first; the reading with the most right steps counts. Steps past the hundredth are
+        wrong. None without steps.
+
+        >>> task, prompt = Expr(), "((3+4)*2)-5="
+        >>> task.executed(prompt, "3+5=8;8*2=16;16-5=9"), task.executed(prompt, "7*2=14;14-5=9"), task.executed(prompt, "9")
+        ('010', '00', None)
+        """
+        steps, said = _plan(prompt), response.split(";")
+        if "=" not in said[-1]:
+            said.pop()
+        if not steps or not said:
+            return None
+        readings: dict[_Done, str] = {(None,) * len(steps): ""}
+        for text in (part if _SAID.fullmatch(part) else "" for part in said[:_MOST]):
+            after: dict[_Done, str] = {}
+            for done, marks in readings.items():
+                for now, mark in _carried_out(prompt, done, text):
+                    after[now] = max(after[now], marks + mark, key=_merit) if now in after else marks + mark
+            readings = after
+        return max(readings.values(), key=_merit) + "0" * len(said[_MOST:])
 
     def solutions(self, prompt: str) -> frozenset[str] | None:
         """The one right answer; None when the prompt is not one of this task."""
@@ -142,6 +167,9 @@ class Expr(Task):
         if not steps:
             raise KnobError(f"a prompt of expr looks like '(3+4)*2=', got {prompt[:40]!r}; take task.problems(...)")
         return steps
+
+
+_Done = tuple[str | None, ...]  # result of each operation as it was written, None before it is done
 
 
 class _Step(NamedTuple):
@@ -197,6 +225,38 @@ def _written(value: int) -> str:
 def _texts(steps: Sequence[_Step], values: Sequence[int]) -> list[str]:
     operands = [(_written(_operand(s.left, values)), s.sign, _written(_operand(s.right, values))) for s in steps]
     return [f"{''.join(operand)}={_written(value)}" for operand, value in zip(operands, values, strict=True)]
+
+
+@lru_cache(maxsize=16384)  # the samples of a problem write the same few steps again and again
+def _carried_out(prompt: str, done: _Done, text: str) -> list[tuple[_Done, str]]:
+    """What a written step makes of the expression, and whether it is right, for each operation it may stand for."""
+    said = _SAID.fullmatch(text)
+    if said is None:
+        return [(done, "0")]
+    left, sign, right, result = said.groups()
+    shared = [
+        0 if value is not None else _shared(step, done, left, sign, right)
+        for step, value in zip(_plan(prompt), done, strict=True)
+    ]
+    if 3 not in shared:
+        return [(_with(done, shared.index(2), result) if 2 in shared else done, "0")]
+    sides = [int(operand.replace("~", "-")) for operand in (left, right)]
+    mark = "1" if result == _written(_OPERATIONS[sign](*sides)) else "0"
+    return [(_with(done, place, result), mark) for place, parts in enumerate(shared) if parts == 3]
+
+
+def _shared(step: _Step, done: _Done, left: str, sign: str, right: str) -> int:
+    """How many of left operand, sign and right operand a step shares with an operation; 0 for one that is not ready."""
+    operands = [str(o) if o >= 0 else done[~o] for o in (step.left, step.right)]
+    return 0 if None in operands else (operands[0] == left) + (step.sign == sign) + (operands[1] == right)
+
+
+def _with(done: _Done, place: int, result: str) -> _Done:
+    return (*done[:place], result, *done[place + 1 :])
+
+
+def _merit(marks: str) -> tuple[int, str]:
+    return marks.count("1"), marks
 
 
 def _slipped(steps: Sequence[_Step]) -> list[list[int]]:

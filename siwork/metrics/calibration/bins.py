@@ -20,7 +20,7 @@ class Sums(NamedTuple):
     """Sums of each bin that holds a sample, arrays (B,)."""
 
     bin: np.ndarray
-    count: np.ndarray
+    size: np.ndarray  # samples
     score: np.ndarray
     gold: np.ndarray
 
@@ -30,14 +30,12 @@ class Cells(NamedTuple):
 
     problem: np.ndarray
     bin: np.ndarray
-    count: np.ndarray
+    size: np.ndarray  # samples
     score: np.ndarray
     gold: np.ndarray
 
 
-def binned(
-    score: ArrayLike, bins: int = 10, by: str = "auto", edges: ArrayLike | None = None
-) -> np.ndarray:
+def binned(score: ArrayLike, bins: int = 10, by: str = "auto", edges: ArrayLike | None = None) -> np.ndarray:
     """Number of the bin of each score.
 
     Parameters
@@ -101,7 +99,7 @@ def _whole_bins(bins: int) -> int:
 def _place(s: np.ndarray, cuts: np.ndarray, side: str) -> np.ndarray:
     """How many cuts lie below each score ("left": cut < s, "right": cut ≤ s)."""
     if len(s) < 4096 or len(cuts) > _FEW:
-        return np.searchsorted(cuts, s, side=side)  # type: ignore[call-overload, no-any-return]
+        return np.searchsorted(cuts, s, side=side)  # type: ignore[call-overload]
     above = np.greater if side == "left" else np.greater_equal
     codes = np.zeros(len(s), np.int8)
     for cut in cuts:
@@ -191,8 +189,9 @@ def cell_sums(found: Samples, codes: np.ndarray) -> Cells:
         count = np.bincount(key, minlength=found.groups * bins)
         names = np.arange(len(count))
     held = np.flatnonzero(count)
-    sums = (np.bincount(key, weight, len(count))[held] for weight in (found.score, found.gold))
-    return Cells(*divmod(names[held], max(bins, 1)), count[held], *sums)
+    score, gold = (np.bincount(key, weight, len(count))[held] for weight in (found.score, found.gold))
+    problem, code = np.divmod(names[held], max(bins, 1))
+    return Cells(problem, code, count[held], score, gold)
 
 
 def reliability(
@@ -236,19 +235,19 @@ def reliability(
     np.minimum.at(least, codes, found.score)
     np.maximum.at(greatest, codes, found.score)
     rows = np.searchsorted(sums.bin, cells.bin)
-    ratio = grouped_ratio(cells.gold, cells.count.astype(float), rows, len(sums.bin), level)
-    alone = np.bincount(rows, cells.count > 1, len(sums.bin)) == 0
-    single = wilson(sums.gold, sums.count, level)
+    ratio = grouped_ratio(cells.gold, cells.size.astype(float), rows, len(sums.bin), level)
+    alone = np.bincount(rows, cells.size > 1, len(sums.bin)) == 0
+    single = wilson(sums.gold, sums.size, level)
     low, high = (np.where(alone & (ratio.n > 1), w, t) for w, t in zip(single, (ratio.low, ratio.high), strict=True))
     return pd.DataFrame(
         {
             "bin": sums.bin,
             "least": least[sums.bin],
             "greatest": greatest[sums.bin],
-            "count": sums.count,
+            "count": sums.size,
             "problems": ratio.n,
-            "score": sums.score / sums.count,
-            "gold": sums.gold / sums.count,
+            "score": sums.score / sums.size,
+            "gold": sums.gold / sums.size,
             "low": low,
             "high": high,
         }

@@ -27,9 +27,7 @@ def _sums(score: ArrayLike, gold: ArrayLike, bins: int, by: str, edges: ArrayLik
     return bin_sums(found, bin_codes(found.score, bins, by, edges))
 
 
-def ece(
-    score: ArrayLike, gold: ArrayLike, bins: int = 10, by: str = "auto", edges: ArrayLike | None = None
-) -> float:
+def ece(score: ArrayLike, gold: ArrayLike, bins: int = 10, by: str = "auto", edges: ArrayLike | None = None) -> float:
     """Expected calibration error Σ_b (n_b/N) |mean gold − mean score|; compare it with `ece_floor`, never with 0.
 
     Parameters
@@ -52,7 +50,7 @@ def ece(
     0.2
     """
     sums = _sums(score, gold, bins, by, edges)
-    total = sums.count.sum()
+    total = sums.size.sum()
     return float(np.abs(sums.gold - sums.score).sum() / total) if total else float("nan")
 
 
@@ -72,8 +70,8 @@ def mce(
     0.3
     """
     sums = _sums(score, gold, bins, by, edges)
-    enough = sums.count >= min_count
-    gap = np.abs(sums.gold - sums.score)[enough] / sums.count[enough]
+    enough = sums.size >= min_count
+    gap = np.abs(sums.gold - sums.score)[enough] / sums.size[enough]
     return float(gap.max()) if gap.size else float("nan")
 
 
@@ -89,7 +87,7 @@ def ace(score: ArrayLike, gold: ArrayLike, bins: int = 10, by: str = "mass", edg
     0.2
     """
     sums = _sums(score, gold, bins, by, edges)
-    return float(np.mean(np.abs(sums.gold - sums.score) / sums.count)) if len(sums.count) else float("nan")
+    return float(np.mean(np.abs(sums.gold - sums.score) / sums.size)) if len(sums.size) else float("nan")
 
 
 def rmsce(score: ArrayLike, gold: ArrayLike, bins: int = 10, by: str = "auto", edges: ArrayLike | None = None) -> float:
@@ -101,14 +99,14 @@ def rmsce(score: ArrayLike, gold: ArrayLike, bins: int = 10, by: str = "auto", e
     0.2236
     """
     sums = _sums(score, gold, bins, by, edges)
-    total = sums.count.sum()
-    return float(np.sqrt(((sums.gold - sums.score) ** 2 / sums.count).sum() / total)) if total else float("nan")
+    total = sums.size.sum()
+    return float(np.sqrt(((sums.gold - sums.score) ** 2 / sums.size).sum() / total)) if total else float("nan")
 
 
 class _Gaps(NamedTuple):
     """Gap mean score − mean gold of each bin and the variance of it, arrays (B,), and the cells behind."""
 
-    count: np.ndarray
+    size: np.ndarray  # samples
     gap: np.ndarray
     variance: np.ndarray  # NaN where the bin has fewer than two problems (samples)
     null: np.ndarray  # variance of independent samples of a calibrated judge
@@ -122,17 +120,17 @@ def _gaps(
     codes = bin_codes(found.score, bins, by, edges)
     sums, cells = bin_sums(found, codes), cell_sums(found, codes)
     cells = cells._replace(bin=np.searchsorted(sums.bin, cells.bin))
-    gap, size = (sums.score - sums.gold) / sums.count, len(sums.bin)
+    gap, size = (sums.score - sums.gold) / sums.size, len(sums.bin)
     if problem is None:
-        rate = sums.gold / sums.count
-        variance = np.where(sums.count > 1, rate * (1 - rate) / np.maximum(sums.count - 1, 1), np.nan)
+        rate = sums.gold / sums.size
+        variance = np.where(sums.size > 1, rate * (1 - rate) / np.maximum(sums.size - 1, 1), np.nan)
     else:
-        rest = cells.score - cells.gold - gap[cells.bin] * cells.count
+        rest = cells.score - cells.gold - gap[cells.bin] * cells.size
         held = np.bincount(cells.bin, minlength=size)
         factor = np.where(held > 1, held / np.maximum(held - 1, 1), np.nan)
-        variance = factor * np.bincount(cells.bin, rest**2, size) / sums.count**2
-    mean = sums.score / sums.count
-    return _Gaps(sums.count, gap, variance, mean * (1 - mean) / sums.count, cells)
+        variance = factor * np.bincount(cells.bin, rest**2, size) / sums.size**2
+    mean = sums.score / sums.size
+    return _Gaps(sums.size, gap, variance, mean * (1 - mean) / sums.size, cells)
 
 
 def ece_floor(
@@ -159,7 +157,7 @@ def ece_floor(
     used = ~np.isnan(variance)
     if not used.any():
         return float("nan")
-    return float((found.count * np.sqrt(2 * np.where(used, variance, 0.0) / np.pi)).sum() / found.count.sum())
+    return float((found.size * np.sqrt(2 * np.where(used, variance, 0.0) / np.pi)).sum() / found.size.sum())
 
 
 def ece2_debiased(
@@ -198,7 +196,7 @@ def ece2_debiased(
     used = ~np.isnan(found.variance)
     if not used.any():
         return float("nan")
-    return float((found.count * (found.gap**2 - found.variance))[used].sum() / found.count.sum())
+    return float((found.size * (found.gap**2 - found.variance))[used].sum() / found.size.sum())
 
 
 def ece2_interval(
@@ -241,7 +239,7 @@ def ece2_interval(
     groups = len(np.unique(found.cells.problem))
     if not used.any():
         return Interval(float("nan"), float("nan"), float("nan"), groups)
-    share = found.count / found.count.sum()
+    share = found.size / found.size.sum()
     value = float((share * (found.gap**2 - found.variance))[used].sum())
     centre = float((share * found.gap**2)[used].sum())
     star = _resampled(found.cells, groups, len(share), draws, seed)
@@ -251,7 +249,7 @@ def ece2_interval(
 
 def _resampled(cells: Cells, groups: int, bins: int, draws: int, seed: int) -> np.ndarray:
     """Debiased squared error of each resample of problems, (draws,), from six sums a (problem, bin)."""
-    rest, n = cells.score - cells.gold, cells.count.astype(float)
+    rest, n = cells.score - cells.gold, cells.size.astype(float)
     sums = np.zeros((groups, 6, bins))
     sums[cells.problem, :, cells.bin] = np.stack([n, rest, rest**2, rest * n, n**2, np.ones(len(n))], axis=1)
     block = max(1, min(draws, _BLOCK // max(groups, 1)))
@@ -292,28 +290,29 @@ def calibrated_p(
 
     Returns
     -------
-    Calibrated(p, statistic, share, bins); p in [0, 1], small = not calibrated. p is NaN when no bin has two problems, or
-    the gaps cannot vary at all (every score 0 or 1 and every problem alike).
+    Calibrated(p, statistic, share, bins); p in [0, 1], small = not calibrated; 1 without any gap. p is NaN when no bin has two
+    problems, or nothing varies though there is a gap (every score 0 or 1 and every problem alike).
 
     Raises
     ------
     KnobError as `ece2_debiased`.
 
-    Departs from the plain covariance in one place: a bin's variance is at least that of independent samples of a
-    calibrated judge, s̄(1−s̄)/n_b, because a bin whose few samples all came out alike shows no variance of its own.
+    Departs from the plain covariance in one place: a bin's variance is at least half that of independent samples of a
+    calibrated judge, s̄(1−s̄)/n_b, because a bin whose few samples all came out alike shows no variance of its own. Size in
+    simulations 3–7 % at 5 %, 30 to 200 problems with 1 to 16 samples.
 
     >>> calibrated_p([0.9] * 40, [0, 1] * 20).p < 0.001
     True
     """
     found = _gaps(score, gold, problem, bins, by, edges)
     used = ~np.isnan(found.variance)
-    total = found.count.sum()
+    total = found.size.sum()
     if not used.any():
         return Calibrated(float("nan"), float("nan"), 0.0 if total else float("nan"), 0)
-    share = found.count[used] / total
+    share = found.size[used] / total
     statistic = float((share * found.gap[used] ** 2).sum())
-    covariance = gap_covariance(found.cells, found.gap, found.count)[np.ix_(used, used)]
-    lack = np.maximum(found.null[used] - np.diag(covariance), 0.0)
+    covariance = gap_covariance(found.cells, found.gap, found.size)[np.ix_(used, used)]
+    lack = np.maximum(found.null[used] / 2 - np.diag(covariance), 0.0)
     p = quadratic_tail(statistic, share, covariance + np.diag(lack))
     return Calibrated(p, statistic, float(share.sum()), int(used.sum()))
 
@@ -327,7 +326,7 @@ def gap_covariance(cells: Cells, gap: np.ndarray, count: np.ndarray) -> np.ndarr
         raise KnobError(f"cells name bin {cells.bin.max()}, but there are {len(gap)} gaps; number bins 0..B−1")
     held = np.bincount(cells.bin, minlength=len(gap))
     factor = np.sqrt(held / np.maximum(held - 1, 1))
-    rest = cells.score - cells.gold - gap[cells.bin] * cells.count
+    rest = cells.score - cells.gold - gap[cells.bin] * cells.size
     part = rest * (factor / count)[cells.bin]
     rows = int(cells.problem.max(initial=-1)) + 1
     spread = csr_array((part, (cells.problem, cells.bin)), shape=(rows, len(gap)))

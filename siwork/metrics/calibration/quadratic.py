@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 _NODES = np.arange(401.0)
+_NOTHING = 1e-26  # a squared probability below this is rounding
 
 
 def quadratic_tail(value: float, weight: np.ndarray, covariance: np.ndarray) -> float:
@@ -22,7 +23,7 @@ def quadratic_tail(value: float, weight: np.ndarray, covariance: np.ndarray) -> 
 
     Returns
     -------
-    float in [0, 1]; NaN when nothing varies (all eigenvalues 0).
+    float in [0, 1], 1 at value 0; NaN when nothing varies (all eigenvalues 0) and yet the value is above 0.
 
     >>> round(quadratic_tail(3.841459, np.ones(1), np.eye(1)), 6)
     0.05
@@ -30,10 +31,10 @@ def quadratic_tail(value: float, weight: np.ndarray, covariance: np.ndarray) -> 
     root = np.sqrt(weight)
     scale = np.linalg.eigvalsh(root[:, None] * covariance * root)
     top = float(scale.max(initial=0.0))
-    if not top > 1e-300:
-        return float("nan")
-    if not value > 0:
+    if value <= _NOTHING:
         return 1.0
+    if top <= _NOTHING:
+        return float("nan")
     scale, x = scale[scale > 1e-12 * top] / top, value / top
     c = _saddle(scale, x)
     bend = np.sqrt(np.sum(2 * scale**2 / (1 - 2 * scale * c) ** 2) + 1 / c**2)  # curvature of the exponent at c

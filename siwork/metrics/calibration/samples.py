@@ -46,13 +46,11 @@ def probabilities(score: np.ndarray) -> np.ndarray:
     wrong = (score < 0) | (score > 1)
     if wrong.any():
         seen = score[wrong][0]
-        raise KnobError(f"score must lie in [0, 1], got {seen:g}; a margin or reward is no probability: isotonic_map")
+        raise KnobError(f"score must be in [0, 1], got {seen:g}; a margin or reward is no probability: isotonic_map")
     return score
 
 
-def samples(
-    score: ArrayLike, gold: ArrayLike, problem: ArrayLike | None = None, probability: bool = True
-) -> Samples:
+def samples(score: ArrayLike, gold: ArrayLike, problem: ArrayLike | None = None, probability: bool = True) -> Samples:
     """The samples that have both score and truth; problem labels of any kind become codes 0..groups−1.
 
     Raises KnobError for lengths that differ, gold that is not 0 or 1, a missing label, or, with `probability`, a score

@@ -29,6 +29,7 @@ from siwork.metrics.tokens import Tokens
 from siwork.metrics.uncertainty import jackknife_interval
 
 POOL = 1024  # texts of a pool over problems
+BYTES = 65_536  # of a pool that is compressed
 JACKKNIFE = 20
 _TEXTS = ("response",)
 _READS = ("sample",)
@@ -116,11 +117,17 @@ def pool_of(study: Study, g: int) -> tuple[np.ndarray, int]:
 
 def _pool(study: Study, g: int, function: Callable[[Study, np.ndarray], float], how: str) -> Estimate:
     places, each = pool_of(study, g)
+    words = f"{how}, {len(places)} responses ({each} a problem)"
+    return _jackknifed(study, places, function, words)
+
+
+def _jackknifed(
+    study: Study, places: np.ndarray, function: Callable[[Study, np.ndarray], float], words: str
+) -> Estimate:
     problem = study.texts.unit[places]
     n = len(np.unique(problem))
     if not n:
         return unknown("no response was read")
-    words = f"{how}, {len(places)} responses ({each} a problem)"
     value = function(study, places)
     if np.isnan(value):
         return unknown(f"{words}: too little text", n)
@@ -130,15 +137,20 @@ def _pool(study: Study, g: int, function: Callable[[Study, np.ndarray], float], 
     return Estimate(found.value, found.low, found.high, n, f"{words}; delete-group jackknife over problems")
 
 
-def _compression(study: Study, places: np.ndarray) -> float:
-    texts = study.texts
-    g = int(texts.group[places[0]])
-    each = int(texts.nth[places].max()) + 1
-    size = study.common[g].size
-    budget = size[each - 1] if len(size) >= each else None
-    text = [texts.text[i] for i in places]
-    enough = sum(map(len, text)) >= 1000  # the frame of gzip weighs in tiny texts
-    return float(compression_ratio(text, budget=budget)) if enough else np.nan
+def _compression(study: Study) -> Whole:
+    """As many texts as fit into the bytes that every round has, at most two windows of gzip."""
+
+    def one(g: int) -> Estimate:
+        places, each = pool_of(study, g)
+        size = study.common[g].size
+        budget = min(size[each - 1] if len(size) >= each else BYTES, BYTES)
+        fits = np.cumsum([len(study.texts.text[i].encode()) + 1 for i in places]) <= budget if len(places) else []
+        if budget < 1000:
+            return unknown(f"{budget} bytes of text in the shortest round: the frame of gzip weighs in below 1000")
+        words = f"gzip level 9 of {budget} bytes"
+        return _jackknifed(study, places[fits], lambda s, i: compression_ratio([s.texts.text[j] for j in i]), words)
+
+    return Whole([one(g) for g in range(study.cells.groups)])
 
 
 def _equations(study: Study) -> PerProblem:
@@ -182,9 +194,7 @@ METRICS: dict[str, Metric] = {
         within(lambda t, p: distinct_n(t, 2, problem=p), "distinct-2"), "different bigrams / bigrams ↑"
     ),
     "distinct_equations": _metric(_equations, "different equations / equations ↑"),
-    "compression_ratio": _metric(
-        pooled(_compression, "gzip level 9 at one byte budget"), "redundancy of all texts ↓", "", POSITIVE
-    ),
+    "compression_ratio": _metric(_compression, "redundancy of all texts, bytes / compressed bytes ↓", "", POSITIVE),
     "distinct_2_pool": _metric(
         pooled(lambda s, i: float(distinct_n(_tokens(s).take(i), 2)), "distinct-2 of one pool"),
         "different bigrams / bigrams over problems ↑",

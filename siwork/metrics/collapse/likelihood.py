@@ -24,13 +24,15 @@ def _logs(name: str, values: ArrayLike) -> np.ndarray:
 def _loss_per_unit(logp: ArrayLike, units: ArrayLike, name: str, problem: ArrayLike | None) -> np.ndarray:
     """−Σ logp / Σ units of each problem (one for problem=None), NaN without a unit."""
     log, size = _logs("logp", logp), whole(name, units)
-    code = np.zeros(log.shape, np.int64) if problem is None else whole("problem", problem)
-    if log.ndim != 1 or size.shape != log.shape or code.shape != log.shape:
+    code = None if problem is None else whole("problem", problem)
+    if log.ndim != 1 or size.shape != log.shape or (code is not None and code.shape != log.shape):
         raise KnobError(f"logp, {name} and problem must be flat and of one length, got {log.shape} and {size.shape}")
-    groups = 1 if problem is None else int(code.max(initial=-1)) + 1
-    known = ~np.isnan(log)
-    loss = np.bincount(code[known], -log[known], groups)
-    total = np.bincount(code[known], size[known], groups)
+    unknown = np.isnan(log)
+    if unknown.any():
+        log, size, code = log[~unknown], size[~unknown], code if code is None else code[~unknown]
+    groups = 1 if problem is None else int(np.max(problem, initial=-1)) + 1
+    loss = np.array([-log.sum()]) if code is None else np.bincount(code, -log, groups)
+    total = np.array([size.sum()]) if code is None else np.bincount(code, size, groups)
     return np.divide(loss, total, out=np.full(groups, np.nan), where=total > 0)
 
 
@@ -109,7 +111,7 @@ def kl_estimate(logp: ArrayLike, base_logp: ArrayLike, kind: str = "k1") -> np.n
 
     Raises
     ------
-    KnobError for an unknown kind, a log-probability above 0, or shapes that differ.
+    KnobError for an unknown kind, a log-probability above 0, a logp of −inf, or shapes that differ.
 
     Source: Schulman 2020 (joschu.net/blog/kl-approx.html).
 
@@ -121,7 +123,11 @@ def kl_estimate(logp: ArrayLike, base_logp: ArrayLike, kind: str = "k1") -> np.n
     now, base = _logs("logp", logp), _logs("base_logp", base_logp)
     if now.shape != base.shape:
         raise KnobError(f"logp and base_logp must be of one shape, got {now.shape} and {base.shape}")
-    with np.errstate(invalid="ignore", over="ignore"):  # −inf − (−inf) is unknown; r may exceed every number
+    if np.isinf(now).any():
+        raise KnobError(
+            "logp must be finite, or NaN where unknown, got -inf; a policy cannot give what it calls impossible"
+        )
+    with np.errstate(over="ignore"):  # r may exceed every number
         ratio = base - now
         if kind == "k1":
             return -ratio

@@ -73,10 +73,7 @@ def gaussian_recursion(
     >>> round(float(law.var), 4), round(float(law.sd), 4), round(float(law.log_var), 4)
     (0.4633, 0.5588, -1.5727)
     """
-    _one_of("variance", variance, ("ml", "unbiased"))
-    _one_of("data", data, ("replace", "accumulate"))
-    if not (np.isfinite(sigma0) and sigma0 > 0):
-        raise KnobError(f"sigma0 must be > 0, got {sigma0!r}")
+    _check(sigma0, variance, data)
     size, fits = int(whole("n", n)), _fits(T)
     if size < 2:
         return GaussianLaw(*(np.full(fits.shape, np.nan)[()] for _ in GaussianLaw._fields))
@@ -256,8 +253,7 @@ def gaussian_samples(
     >>> round(float(np.median(last)), 1), round(float(np.mean(last)), 1)
     (0.2, 0.5)
     """
-    _one_of("variance", variance, ("ml", "unbiased"))
-    _one_of("data", data, ("replace", "accumulate"))
+    _check(sigma0, variance, data)
     size, fits, number = int(whole("n", n, 2)), int(whole("T", T)), int(whole("runs", runs, 1))
     rng, less = np.random.default_rng(seed), 0 if variance == "ml" else 1
     out = np.full((number, fits + 1), float(sigma0) ** 2)
@@ -292,6 +288,13 @@ def _shares(p: ArrayLike) -> np.ndarray:
             f"p must be flat, ≥ 0 and sum to 1, got shape {shares.shape} and sum {shares.sum():g}; divide by it"
         )
     return shares
+
+
+def _check(sigma0: float, variance: str, data: str) -> None:
+    _one_of("variance", variance, ("ml", "unbiased"))
+    _one_of("data", data, ("replace", "accumulate"))
+    if not (np.isfinite(sigma0) and sigma0 > 0):
+        raise KnobError(f"sigma0 must be > 0, got {sigma0!r}")
 
 
 def _one_of(name: str, value: str, choices: tuple[str, str]) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from siwork.metrics.draws import whole
-from siwork.metrics.tokens import Tokens, coded_lines, distinct, gram_orders, ngrams, share, tokens_of
+from siwork.metrics.pools import before, distinct, share
+from siwork.metrics.tokens import coded_lines, gram_orders, ngrams, tokens_of
 
 
 def rep_n(tokens: Any, n: int = 4) -> np.ndarray:
@@ -89,26 +89,9 @@ def rep_w(tokens: Any, w: int = 16) -> np.ndarray:
     array([0.25,  nan])
     """
     found, back = tokens_of(tokens), int(whole("w", w, 1))
-    gap = _since_last(found)
-    seen = np.bincount(found.text_of(), (gap > 0) & (gap <= back), found.texts)
+    oldest = np.maximum(np.repeat(found.starts, found.lengths), np.arange(len(found.ids)) - back)
+    seen = np.bincount(found.text_of(), before(found.ids) >= oldest, found.texts)
     return share(seen, np.maximum(found.lengths - 1, 0))
-
-
-def _since_last(tokens: Tokens) -> np.ndarray:
-    """Tokens back to the nearest equal one in the same text, (L,); 0 without one."""
-    ids = tokens.ids
-    places = max(len(ids) - 1, 0).bit_length()
-    low = int(ids.min(initial=0))
-    if (int(ids.max(initial=0)) - low).bit_length() + places > 63:
-        ids, low = pd.factorize(ids)[0], 0
-    keys = np.sort(((ids - low) << places) | np.arange(len(ids)))
-    at = keys & ((1 << places) - 1)
-    gap = np.diff(at)
-    starts = np.repeat(tokens.starts, tokens.lengths)
-    near = (np.diff(keys >> places) == 0) & (at[:-1] >= starts[at[1:]])
-    out = np.zeros(len(ids), np.int64)
-    out[at[1:][near]] = gap[near]
-    return out
 
 
 def repeated_lines(texts: Iterable[str]) -> np.ndarray:

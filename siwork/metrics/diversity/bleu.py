@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from siwork.metrics.diversity.ngrams import gram_table
-from siwork.metrics.tokens import Pools, gram_orders, pools, share, tokens_of
+from siwork.metrics.pools import Pools, pools, share
+from siwork.metrics.tokens import gram_orders, tokens_of
 
 _NO_MATCH = 0.1  # matches assumed where an order has none
 _PAIRS = 1 << 22  # pairs scored at a time, 32 MB an order
@@ -72,11 +73,11 @@ def _clipped(hashes: np.ndarray, text: np.ndarray, pool: Pools) -> np.ndarray:
     table = gram_table(hashes, text, pool)
     if not len(table.gram):
         return np.zeros(len(pool.problem))
-    most = np.maximum.reduceat(table.count, table.starts)
-    leads = table.count == most[table.gram]
+    most = np.maximum.reduceat(table.times, table.starts)
+    leads = table.times == most[table.gram]
     alone = leads & (np.add.reduceat(leads, table.starts, dtype=np.int64) == 1)[table.gram]
-    second = np.maximum.reduceat(np.where(leads, 0, table.count), table.starts)
-    return np.bincount(table.text, np.where(alone, second[table.gram], table.count), len(pool.problem))
+    second = np.maximum.reduceat(np.where(leads, 0, table.times), table.starts)
+    return np.bincount(table.text, np.where(alone, second[table.gram], table.times), len(pool.problem))
 
 
 def _closest(lengths: np.ndarray, pool: Pools) -> np.ndarray:
@@ -171,9 +172,9 @@ def _holdings(hashes: np.ndarray, text: np.ndarray, pool: Pools) -> csr_array:
     The product of two rows is then the sum over n-grams of the smaller of both counts: the clipped matches.
     """
     table = gram_table(hashes, text, pool)
-    most = np.maximum.reduceat(table.count, table.starts) if len(table.starts) else table.starts
-    entry = np.repeat(np.arange(len(table.gram)), table.count)
-    nth = np.arange(len(entry)) - np.repeat(np.cumsum(table.count) - table.count, table.count)
+    most = np.maximum.reduceat(table.times, table.starts) if len(table.starts) else table.starts
+    entry = np.repeat(np.arange(len(table.gram)), table.times)
+    nth = np.arange(len(entry)) - np.repeat(np.cumsum(table.times) - table.times, table.times)
     column = (np.cumsum(most) - most)[table.gram[entry]] + nth
     shape = (len(pool.problem), int(most.sum()))
     return csr_array((np.ones(len(entry), np.int32), (table.text[entry], column)), shape=shape)

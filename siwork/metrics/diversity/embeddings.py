@@ -225,7 +225,7 @@ def mean_cosine_distance(features: ArrayLike, problem: ArrayLike | None = None) 
     for _, block in _blocks(x):
         length = _lengths(block)
         total += _inverse(length) @ block
-        n += np.count_nonzero(length)
+        n += int(np.count_nonzero(length))
     return float(_distance(total @ total, n, n * (n - 1.0)))
 
 

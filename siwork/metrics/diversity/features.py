@@ -45,7 +45,9 @@ def hashed_ngrams(texts: Sequence[str], n: int = 3, dimensions: int = 256) -> np
     """
     texts = _strings(texts)
     if int(n) != n or n < 1 or int(dimensions) != dimensions or not 2 <= dimensions < 2**31:
-        raise KnobError(f"n must be ≥ 1 and dimensions ≥ 2, whole numbers, got {n!r} and {dimensions!r}; 3 and 256 are usual")
+        raise KnobError(
+            f"n must be ≥ 1 and dimensions ≥ 2, whole numbers, got {n!r} and {dimensions!r}; 3 and 256 are usual"
+        )
     out = np.zeros((len(texts), dimensions), np.float32)
     for start in range(0, len(texts), _ROWS):
         part = texts[start : start + _ROWS]
@@ -74,8 +76,9 @@ def _bucket_counts(texts: list[str], n: int, dimensions: int) -> np.ndarray:
     places = np.fromiter(map(len, texts), np.int64, len(texts)) + 1  # of a text and the mark before it
     ends = np.cumsum(places)  # the mark after each text
     counts = np.zeros((len(texts), dimensions))
-    for first in range(0, len(symbols) - n + 1, _SYMBOLS):
-        last = min(first + _SYMBOLS, len(symbols) - n + 1)
+    stop = min(len(symbols) - n + 1, int(ends[-1]))
+    for first in range(0, stop, _SYMBOLS):
+        last = min(first + _SYMBOLS, stop)
         keys = _mixed(symbols[first : last + n - 1], n)
         lowest, highest = np.searchsorted(ends, [first, last - 1], side="right")
         row = np.repeat(np.arange(highest - lowest + 1), _overlap(ends, places, first, last)[lowest : highest + 1])
@@ -154,11 +157,11 @@ def _batches(texts: list[str], batch: int) -> Iterator[list[str]]:
 
 def _encoder(embed: Any) -> Callable[[list[str]], Any]:
     if isinstance(embed, str):
-        return _sentence_model(embed).encode  # type: ignore[no-any-return]
+        return _sentence_model(embed).encode
     if hasattr(embed, "encode"):  # before callable: torch modules are both
-        return embed.encode  # type: ignore[no-any-return]
+        return embed.encode
     if callable(embed):
-        return embed  # type: ignore[no-any-return]
+        return embed
     raise KnobError(
         f"embed must be None, a callable, an object with .encode, a model name or an array, got {type(embed).__name__}"
     )
@@ -180,7 +183,11 @@ def _rows(vectors: Any, texts: int) -> np.ndarray:
     """The vectors as a float array (texts, d). Raises KnobError for another shape or a value that is not finite."""
     try:
         array = np.asarray(vectors)
-        array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32 if array.itemsize < 4 else float)
+        array = (
+            array
+            if array.dtype in (np.float32, np.float64)
+            else array.astype(np.float32 if array.itemsize < 4 else float)
+        )
     except (TypeError, ValueError) as error:
         raise KnobError(f"embed must give one vector of numbers a text, all of one length: {error}") from None
     if array.ndim != 2 or len(array) != texts:

@@ -12,6 +12,7 @@ import numpy as np
 
 from siwork.metrics.diversity.answers import distinct_at_k
 from siwork.metrics.draws import whole
+from siwork.metrics.pools import before
 from siwork.metrics.tokens import Tokens, tokens_of
 from siwork.schema import KnobError
 
@@ -44,7 +45,7 @@ def pattr(tokens: Any, target: int) -> float:
     ------
     KnobError for a target that is not whole or negative, or a single str.
 
-    Source: after Deshpande et al. 2025 (arXiv:2507.15092), penalty-adjusted type–token ratio.
+    Source: the idea of Deshpande et al. 2025 (arXiv:2507.15092); their formula may differ in detail.
 
     >>> pattr(["a", "b", "a", "c"], target=6)
     0.5
@@ -105,7 +106,7 @@ def mattr(tokens: Any, window: int = 50) -> float:
         return float("nan")
     width = min(width, len(ids))
     at, last = np.arange(len(ids)), len(ids) - width
-    first = np.maximum(np.maximum(_before(ids) + 1, at - width + 1), 0)
+    first = np.maximum(np.maximum(before(ids) + 1, at - width + 1), 0)
     new = np.maximum(np.minimum(at, last) - first + 1, 0)
     return float(new.sum()) / (width * (last + 1))
 
@@ -138,19 +139,22 @@ def mtld(tokens: Any, threshold: float = 0.72, minimum: int = 10) -> float:
     ids, shortest = _sequence(tokens), int(whole("minimum", minimum, 1))
     if _types(ids) == len(ids):
         return float("nan")
-    ways = [_factors(_before(way), threshold, shortest) for way in (ids, ids[::-1])]
+    ways = [_factors(before(way), threshold, shortest) for way in (ids, ids[::-1])]
     return sum(len(ids) / factors for factors in ways) / 2
 
 
-def _factors(before: np.ndarray, threshold: float, shortest: int) -> float:
+def _factors(places: np.ndarray, threshold: float, shortest: int) -> float:
     """Runs with a ratio that fell below the threshold, and the part of one that is left at the end."""
-    factors, start, types = 0.0, 0, 0
-    *inner, last = before.tolist()
+    factors, start, due, types = 0.0, 0, shortest, 0
+    *inner, last = places.tolist()
     for i, seen in enumerate(inner, 1):
-        types += seen < start
-        if i - start >= shortest and types / (i - start) < threshold:
-            factors, start, types = factors + 1.0, i, 0
-    ratio = (types + (last < start)) / (len(before) - start)
+        if seen < start:
+            types += 1
+            if i != due:  # a new type lowers no ratio
+                continue
+        if i >= due and types / (i - start) < threshold:
+            factors, start, due, types = factors + 1.0, i, i + shortest, 0
+    ratio = (types + (last < start)) / (len(places) - start)
     return factors + (1.0 - ratio) / (1.0 - threshold)
 
 
@@ -165,12 +169,3 @@ def _sequence(tokens: Any) -> np.ndarray:
 
 def _types(ids: np.ndarray) -> int:
     return len(np.unique_values(ids))
-
-
-def _before(ids: np.ndarray) -> np.ndarray:
-    """Place of the nearest earlier token of the same type, (L,); −1 for the first one."""
-    order = np.argsort(ids, kind="stable")
-    again = ids[order[1:]] == ids[order[:-1]]
-    out = np.full(len(ids), -1)
-    out[order[1:][again]] = order[:-1][again]
-    return out

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from siwork.metrics.draws import whole
-from siwork.metrics.tokens import Pools, changes, distinct, mixed, ngrams, pools, share, tokens_of
+from siwork.metrics.pools import Pools, changes, distinct, pools, share
+from siwork.metrics.tokens import FOLD, mixed, ngrams, tokens_of
 
 
 def distinct_n(tokens: Any, n: int = 2, problem: ArrayLike | None = None) -> Any:
@@ -85,8 +86,7 @@ def ead(tokens: Any, n: int, vocabulary: int, problem: ArrayLike | None = None) 
     """
     size = int(whole("vocabulary", vocabulary, 1))
     pool, unique, total = _counts(tokens, n, problem)
-    expected = -size * np.expm1(total * np.log1p(-1.0 / size)) if size > 1 else (total > 0).astype(float)
-    return pool.result(share(unique, expected))
+    return pool.result(share(unique, size * (1.0 - ((size - 1) / size) ** total)))
 
 
 def self_repetition(tokens: Any, n: int = 4, problem: ArrayLike | None = None) -> Any:
@@ -121,28 +121,28 @@ def self_repetition(tokens: Any, n: int = 4, problem: ArrayLike | None = None) -
 class GramTable(NamedTuple):
     """How often each text holds each n-gram of its pool: one entry a pair of n-gram and text, sorted by both.
 
-    gram : (P,) number of the n-gram, 0..D−1, not shared between pools ; text : (P,) ; count : (P,) ≥ 1
+    gram : (P,) number of the n-gram, 0..D−1, not shared between pools ; text : (P,) ; times : (P,) ≥ 1
     starts : (D,) first entry of each n-gram ; holders : (D,) texts that hold it
     """
 
     gram: np.ndarray
     text: np.ndarray
-    count: np.ndarray
+    times: np.ndarray
     starts: np.ndarray
     holders: np.ndarray
 
 
 def gram_table(hashes: np.ndarray, text: np.ndarray, pool: Pools) -> GramTable:
     """The table of n-grams given as `ngrams` gives them. Most of those that stand only once in their pool are left out."""
-    keys = hashes if pool.groups <= 1 else hashes ^ mixed(pool.problem)[text]
+    keys = hashes if pool.groups <= 1 else hashes * FOLD + mixed(pool.problem)[text]
     keys, text = _recurring(keys, text)
     bits = max(len(pool.problem) - 1, 0).bit_length()
     pairs = np.sort((pd.factorize(keys)[0] << bits) | text)
     first = changes(pairs)
-    pairs, count = pairs[first], np.diff(first, append=len(pairs))
+    pairs, times = pairs[first], np.diff(first, append=len(pairs))
     gram = pairs >> bits
     starts = changes(gram)
-    return GramTable(gram, pairs & ((1 << bits) - 1), count, starts, np.diff(starts, append=len(gram)))
+    return GramTable(gram, pairs & ((1 << bits) - 1), times, starts, np.diff(starts, append=len(gram)))
 
 
 def _recurring(keys: np.ndarray, text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

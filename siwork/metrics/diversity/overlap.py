@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from siwork.metrics.tokens import checked_texts, pools, share, words
+from siwork.metrics.pools import pools, share
+from siwork.metrics.tokens import checked_texts, words
 
 
 def homogenization(texts: Iterable[str], problem: ArrayLike | None = None) -> Any:
@@ -54,7 +55,9 @@ def _f1_sum(texts: list[list[int]]) -> float:
     a bit that has turned 0 is one more word of the common subsequence.
     """
     seen: dict[int, int] = {}  # bits of each word
-    full, width, starts, lengths, total = 0, 0, [], [], 0.0
+    starts: list[int] = []
+    lengths: list[int] = []
+    full, width, total = 0, 0, 0.0
     for text in texts:
         if not text:
             continue

@@ -17,7 +17,7 @@ _LARGEST = 1_000_000  # samples of a problem up to which C(n, 64) is a finite fl
 _SUBSETS = 2000  # seeded subsets beyond
 
 
-def maj_at_k(answer: ArrayLike, problem: ArrayLike, gold_answer: ArrayLike, k: int) -> np.ndarray:
+def maj_at_k(answer: ArrayLike, problem: ArrayLike, gold_answer: ArrayLike, k: ArrayLike) -> np.ndarray:
     """Probability that the commonest answer among k of a problem's samples, drawn without replacement, is right.
 
     Ties are split evenly. `Σ_m C(c, m) · [x^(k−m)] Π_wrong (Σ_{v<m} C(n_a, v) x^v + C(n_a, m) x^m z) / C(n, k)`, c the
@@ -28,7 +28,7 @@ def maj_at_k(answer: ArrayLike, problem: ArrayLike, gold_answer: ArrayLike, k: i
     answer : labels (N,), strings or numbers; None and NaN are drawn but cast no vote
     problem : int array (N,), 0..G−1
     gold_answer : labels (G,), the right answer of each problem; None or NaN where unknown
-    k : draws, ≥ 1
+    k : draws, one number or (G,), ≥ 1
 
     Returns
     -------
@@ -46,7 +46,6 @@ def maj_at_k(answer: ArrayLike, problem: ArrayLike, gold_answer: ArrayLike, k: i
     >>> maj_at_k(["4", "4", "0", "3", "1", "1"], [0] * 6, ["4"], 3).round(4)
     array([0.3667])
     """
-    draws = _one_k(k)
     codes, gold, known = _match(_labels(answer), _labels(gold_answer))
     owner = whole("problem", problem)
     if owner.shape != codes.shape or int(owner.max(initial=-1)) >= len(gold):
@@ -54,22 +53,24 @@ def maj_at_k(answer: ArrayLike, problem: ArrayLike, gold_answer: ArrayLike, k: i
             f"answer and problem must be flat, of one length, and problem below the {len(gold)} gold answers; "
             f"got {codes.shape}, {owner.shape} and problem up to {owner.max(initial=-1)}"
         )
+    draws = _draws(k, len(gold))
     n = np.bincount(owner, minlength=len(gold))
     ballot = _ballot(codes, owner, gold)
     out = np.where(known & (n >= draws), 0.0, np.nan)
     full, part = (known & (ballot.right > 0) & where for where in (n == draws, n > draws))
     out[full] = ballot.full_vote()[full]
-    for problems, wrong in ballot.tables(part):
-        right, size = ballot.right[problems], n[problems]
-        out[problems] = _over_patterns(wrong, right, size - right - wrong.sum(axis=1), draws)
+    for each in np.unique(draws[part]):
+        for problems, wrong in ballot.tables(part & (draws == each)):
+            right, size = ballot.right[problems], n[problems]
+            out[problems] = _over_patterns(wrong, right, size - right - wrong.sum(axis=1), int(each))
     return out
 
 
-def _one_k(k: int) -> int:
+def _draws(k: ArrayLike, groups: int) -> np.ndarray:
     draws = whole("k", k, 1)
-    if draws.ndim:
-        raise KnobError(f"k must be one number, got {draws.size} of them; call once for each k")
-    return int(draws)
+    if draws.shape not in ((), (groups,)):
+        raise KnobError(f"k must be one number, or one for each of the {groups} problems, got shape {draws.shape}")
+    return np.broadcast_to(draws, (groups,))
 
 
 def _labels(values: Any) -> np.ndarray:
@@ -77,7 +78,7 @@ def _labels(values: Any) -> np.ndarray:
     array = values if hasattr(values, "dtype") else np.fromiter(values, object, len(values))
     if getattr(array, "ndim", 1) != 1:
         raise KnobError(f"labels must be flat, got shape {array.shape}")
-    return array  # type: ignore[no-any-return]
+    return array
 
 
 def _match(answer: np.ndarray, gold: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,8 +155,8 @@ def _over_patterns(wrong: np.ndarray, right: np.ndarray, blank: np.ndarray, k: i
     for i in range(0, len(places), block):
         at = places[i : i + block]
         values[at] = _counted_vote(patterns[at, :-2].T, patterns[at, -2], patterns[at, -1], k)
-    for at in np.flatnonzero(~exact):
-        values[at] = _drawn_vote(patterns[at], k)
+    for place in np.flatnonzero(~exact):
+        values[place] = _drawn_vote(patterns[place], k)
     out = np.empty(len(rows))
     out[order] = values[np.cumsum(new) - 1]
     return out
@@ -224,7 +225,7 @@ def _drawn_vote(pattern: np.ndarray, k: int) -> float:
     return float(np.mean(first / (1.0 + (rivals == mine[:, None]).sum(axis=1))))
 
 
-def best_of_k(score: ArrayLike, gold: ArrayLike, problem: ArrayLike, k: int) -> np.ndarray:
+def best_of_k(score: ArrayLike, gold: ArrayLike, problem: ArrayLike, k: ArrayLike) -> np.ndarray:
     """Expected gold of the sample with the highest score among k of a problem's samples, drawn without replacement.
 
     Samples by ascending score on ranks r = 1..n: `Σ_r gold_(r) · C(r−1, k−1)/C(n, k)`; samples that tie on ranks (lo, hi]
@@ -235,7 +236,7 @@ def best_of_k(score: ArrayLike, gold: ArrayLike, problem: ArrayLike, k: int) -> 
     score : float array (N,), any real, ±inf too; NaN (unscored) ranks below −inf
     gold : float array (N,), any finite real; NaN where unknown. The score itself gives the proxy's curve.
     problem : int array (N,), 0..G−1
-    k : draws, ≥ 1
+    k : draws, one number or (G,), ≥ 1
 
     Returns
     -------
@@ -251,7 +252,6 @@ def best_of_k(score: ArrayLike, gold: ArrayLike, problem: ArrayLike, k: int) -> 
     >>> best_of_k([0.1, 0.9, 0.9], [1, 1, 0], [0, 0, 0], 2)
     array([0.5])
     """
-    draws = _one_k(k)
     fall, value = -np.asarray(score, float), np.asarray(gold, float)  # ascending −score is best first, NaN last
     owner = whole("problem", problem)
     if owner.ndim != 1 or not fall.shape == value.shape == owner.shape:
@@ -260,7 +260,8 @@ def best_of_k(score: ArrayLike, gold: ArrayLike, problem: ArrayLike, k: int) -> 
         )
     if np.isinf(value).any():
         raise KnobError("gold must be finite, or NaN where unknown, got inf; clip the reward first")
-    n = np.bincount(owner)
+    n = np.bincount(owner, minlength=np.size(k) if np.ndim(k) else 0)
+    draws = _draws(k, len(n))
     order = _best_first(fall, owner, n)
     fall, value, owner = fall[order], value[order], owner[order]
     start, first = _ties(fall, owner, n)
@@ -269,10 +270,12 @@ def best_of_k(score: ArrayLike, gold: ArrayLike, problem: ArrayLike, k: int) -> 
     mean = value if len(first) == len(fall) else np.add.reduceat(value, first) / size
     above = first - start[whose]  # samples ranked above the tie
     best = _none_above(n, whose, above, draws) - _none_above(n, whose, above + size, draws)
-    out = np.bincount(whose, mean * best, len(n))
-    held = start[n > 0]
-    out[n > 0] = np.clip(out[n > 0], *(f.reduceat(value, held) if len(held) else out for f in (np.minimum, np.maximum)))
-    out[n == 0] = np.nan
+    out = np.bincount(whose, mean * best, len(n)).astype(float)  # no samples: NumPy would give integers
+    held = n > 0
+    if held.any():  # keep rounding inside the problem's own golds
+        least, most = (end.reduceat(value, start[held]) for end in (np.minimum, np.maximum))
+        out[held] = np.clip(out[held], least, most)
+    out[~held] = np.nan
     return out
 
 
@@ -293,10 +296,12 @@ def _ties(fall: np.ndarray, owner: np.ndarray, n: np.ndarray) -> tuple[np.ndarra
     return start, np.flatnonzero(new)
 
 
-def _none_above(n: np.ndarray, whose: np.ndarray, above: np.ndarray, k: int) -> np.ndarray:
-    """Probability that k draws hold none of the `above` best of a problem, from one table for each size n."""
-    sizes, place = np.unique(n, return_inverse=True)
+def _none_above(n: np.ndarray, whose: np.ndarray, above: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Probability that k draws hold none of the `above` best of a problem, from one table for each (n, k)."""
+    base = int(k.max(initial=0)) + 1
+    pairs, place = np.unique(n * base + k, return_inverse=True)
+    sizes, draws = np.divmod(pairs, base)
     start = np.cumsum(sizes + 1) - (sizes + 1)
-    size = np.repeat(sizes, sizes + 1)
-    table = none_drawn(size, np.arange(len(size)) - np.repeat(start, sizes + 1), k)
+    marked = np.arange((sizes + 1).sum()) - np.repeat(start, sizes + 1)
+    table = none_drawn(np.repeat(sizes, sizes + 1), marked, np.repeat(draws, sizes + 1))
     return np.asarray(table[start[place][whose] + above])

@@ -1,0 +1,187 @@
+"""The ledger: which problems a later round solves that the first did not, and the other way round, beside chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from siwork.metrics.draws import none_drawn
+from siwork.metrics.intervals import checked_level, wilson
+from siwork.metrics.performance import pass_at_k
+from siwork.metrics.tables.places import KEYS, Pair, interval_columns, pairs, table_of, tries, typed
+from siwork.metrics.tail import transitions
+from siwork.metrics.uncertainty import mcnemar, paired_t
+from siwork.schema.tables import REAL, TEXT, WHOLE
+
+_COUNTS = ("gained", "lost", "kept", "never")
+_NULL = ("expected_gained", "expected_lost", "excess_gained", "excess_lost", "p_gained", "p_lost")
+_COLUMNS = {
+    **KEYS,
+    "problems": WHOLE,
+    "left_out": WHOLE,
+    **dict.fromkeys(_COUNTS, WHOLE),
+    **dict.fromkeys(_NULL, REAL),
+    "mcnemar_p": REAL,
+    "net": REAL,
+    "low": REAL,
+    "high": REAL,
+    "selection": WHOLE,
+    "acquisition": WHOLE,
+    "expected_selection": REAL,
+    "expected_acquisition": REAL,
+    **interval_columns("selection_share"),
+    "method": TEXT,
+}
+_PROBLEM = {
+    **KEYS,
+    "problem": TEXT,
+    "n0": WHOLE,
+    "c0": WHOLE,
+    "n1": WHOLE,
+    "c1": WHOLE,
+    "state": TEXT,
+    "method": TEXT,
+}
+_STATES = np.array(["never", "gained", "lost", "kept"], dtype=object)
+
+
+def ledger(rows: Any, first: int = 0, last: int | None = None, level: float = 0.95) -> pd.DataFrame:
+    """Problems gained, lost, kept and never solved since a round, beside what an unchanged model would show.
+
+    Solved is a right one among a problem's plain samples of known gold. An unchanged model gains and loses too (6.8 % of
+    its problems each, in one case with 8 samples), so read `excess` and `p`, not the counts.
+
+    Parameters
+    ----------
+    rows : row table or run
+    first, last : rounds; last None compares every later round with the first, a row a round
+    level : coverage of the intervals, between 0 and 1
+
+    Returns
+    -------
+    DataFrame, a row a (run, split, round):
+    problems, left_out : common problems, and those that one of the two rounds lacks
+    gained, lost, kept, never : counts; expected_, excess_ and p_ of gained and lost as in `tail.transitions`
+    mcnemar_p : exact, that as many are gained as lost; null where a problem has other numbers of samples in the two rounds
+    net, low, high : (gained − lost)/problems, paired t over problems; with unequal samples the expectation over draws of
+        the smaller number, which drops no row
+    selection, acquisition : gained by the first half of either round's samples, and solved or not by the first round's
+        second half: the model could do it before, or did not show it. expected_ : what no change would give of each.
+        selection_share : selection / both, Wilson. Null without a second half
+    method : how, or why a row is null
+
+    Raises
+    ------
+    KnobError for a bad level, a round that is not there, or rounds without a common problem; SchemaError for a missing
+    column.
+
+    Source: metrics after Wu et al. 2024 (arXiv:2407.05013) for what is new; the null is exact under exchangeability.
+
+    >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy"), "gold": [False, True] * 2})
+    >>> ledger(rows.assign(gold=[False, True, True, True]))[["gained", "kept", "expected_gained"]].values.tolist()
+    [[1.0, 1.0, 0.5]]
+    """
+    checked_level(level)
+    return table_of((_entry(pair, level) for pair in pairs(tries(rows), first, last)), _COLUMNS)
+
+
+def _entry(pair: Pair, level: float) -> dict[str, Any]:
+    if pair.reason:
+        return pair.line()
+    (n0, c0), (n1, c1) = pair.counts("n", "c"), pair.counts("n", "c", then=True)
+    found = transitions(n0, c0, n1, c1)._asdict()
+    least = np.minimum(n0, n1)
+    net = paired_t(pass_at_k(n0, c0, least), pass_at_k(n1, c1, least), level)
+    words = "solved: a right sample; null: samples of a problem exchangeable; net: paired t over problems"
+    odd = int((n0 != n1).sum())
+    if odd:
+        words += f", at the smaller number of samples for {odd} problems with unequal ones (no McNemar)"
+    p = np.nan if odd else mcnemar(found["gained"], found["lost"])
+    halves, more = _halves(pair, level)
+    values = {name: found[name] for name in (*_COUNTS, *_NULL)}
+    ends = {"net": net.value, "low": net.low, "high": net.high, "mcnemar_p": p}
+    return pair.line(**values, **ends, **halves, method=pair.words(words + more))
+
+
+def _halves(pair: Pair, level: float) -> tuple[dict[str, float], str]:
+    """Gained by first halves: solved by the held-out half of the first round or not, with the exact null; and words."""
+    na, ca, nb, cb, n0, c0 = pair.counts("na", "ca", "nb", "cb", "n", "c")
+    n1, c1, m, right = pair.counts("n", "c", "na", "ca", then=True)
+    held = nb > 0
+    if not held.any():
+        return {}, "; one sample a problem, so no held-out half for selection"
+    na, ca, nb, cb, n0, c0, n1, c1, m, right = (x[held] for x in (na, ca, nb, cb, n0, c0, n1, c1, m, right))
+    gained = (ca == 0) & (right > 0)
+    selected, acquired = int((gained & (cb > 0)).sum()), int((gained & (cb == 0)).sum())
+    both, size = c0 + c1, n0 + n1
+    nothing = {k: none_drawn(size, both, k) for k in ()}  # type: dict[int, np.ndarray]
+    del nothing
+    not_a, not_0, not_am, not_0m = (none_drawn(size, both, k) for k in (na, n0, na + m, n0 + m))
+    low, high = wilson(selected, selected + acquired, level)
+    values = {
+        "selection": selected,
+        "acquisition": acquired,
+        "expected_selection": float((not_a - not_0 - not_am + not_0m).sum()),
+        "expected_acquisition": float((not_0 - not_0m).sum()),
+        "selection_share": selected / (selected + acquired) if gained.any() else np.nan,
+        "selection_share_low": float(low),
+        "selection_share_high": float(high),
+    }
+    alone = int((~held).sum())
+    return values, f"; {alone} problems with one sample left out of selection" if alone else ""
+
+
+def ledger_problems(rows: Any, first: int = 0, last: int | None = None) -> pd.DataFrame:
+    """The problems behind `ledger`, one row a problem.
+
+    Parameters
+    ----------
+    rows : row table or run
+    first, last : rounds; last None is the last round of each (run, split)
+
+    Returns
+    -------
+    DataFrame, a row a (run, split, problem): n0, c0, n1, c1 samples and right ones of the two rounds, state never, gained,
+    lost or kept; null, with the reason in `method`, where a round lacks the problem or its truth.
+
+    Raises
+    ------
+    As `ledger`.
+
+    >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy"), "gold": [False, True] * 2})
+    >>> ledger_problems(rows)["state"].tolist()
+    ['never', 'kept']
+    """
+    found = tries(rows)
+    if last is None:
+        made = [pair for place in found for pair in pairs(found, first) if pair.place is place][:0]
+        ends = {(pair.place.run, pair.place.split): pair for pair in pairs(found, first)}
+        made = list(ends.values())
+    else:
+        made = pairs(found, first, last)
+    parts = [_problems(pair) for pair in made]
+    return typed(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_PROBLEM)), _PROBLEM)
+
+
+def _problems(pair: Pair) -> pd.DataFrame:
+    place = pair.place
+    sides = {f"{name}{i}": place.column(name, r) for i, r in enumerate((pair.first, pair.round)) for name in "nc"}
+    there = ~(np.isnan(sides["n0"]) & np.isnan(sides["n1"]))
+    state = _STATES[2 * (np.nan_to_num(sides["c0"]) > 0) + (np.nan_to_num(sides["c1"]) > 0)]
+    lacking = np.where(np.nan_to_num(sides["n0"]) > 0, pair.round, pair.first)
+    why = np.char.add(np.char.add("no sample with known gold in round ", lacking.astype(str)), "").astype(object)
+    table = pd.DataFrame(
+        {
+            "run": place.run,
+            "split": place.split,
+            "first": pair.first,
+            "round": pair.round,
+            "problem": place.problems,
+            **sides,
+            "state": np.where(pair.common, state, None),
+            "method": np.where(pair.common, "solved: a right sample", why),
+        }
+    )
+    return table[there]
