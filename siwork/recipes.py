@@ -257,7 +257,7 @@ def _selector(name: str) -> type[Component]:
     known = sorted(part.name for part in COMPONENTS.values() if part.slot == "selector")
     if name in COMPONENTS and COMPONENTS[name].slot != "selector":
         raise RecipeError(
-            f"{name} is a {COMPONENTS[name].slot}, where a selector is wanted; selectors: {', '.join(known)}"
+            f"{name} is of the {COMPONENTS[name].slot} slot, where a selector is wanted; selectors: {', '.join(known)}"
         )
     if name in RECIPES:
         raise RecipeError(f"{name} is a whole recipe, where a selector is wanted; selectors: {', '.join(known)}")

@@ -93,11 +93,11 @@ def _of_table(rows: pd.DataFrame, recipe: Recipe, rounds: int | Iterable[int] | 
         rows, checked = rows[wanted], checked[wanted]
     train = np.flatnonzero(checked["split"] == "train")
     group = checked.iloc[train].groupby(["run", "round"], sort=False).ngroup().to_numpy()
-    order = np.argsort(group, kind="stable")
-    parts = np.split(train[order], np.flatnonzero(np.diff(group[order])) + 1) if len(train) else []
-    for part in parts:
-        checked = _put(checked, checked, part, _chosen(checked.iloc[part], recipe, seed or 0))
-    return rows.assign(**{name: checked[name] for name in _TYPES if name in checked})
+    places = [train[group == g] for g in range(group.max(initial=-1) + 1)]
+    if not places:
+        return rows
+    chosen = [_chosen(checked.iloc[place], recipe, seed or 0) for place in places]
+    return _put(rows, checked, np.concatenate(places), pd.concat(chosen, ignore_index=True))
 
 
 def _among(there: pd.Series, rounds: int | Iterable[int]) -> np.ndarray:

@@ -191,12 +191,12 @@ def test_drift_before_the_first_fit_and_with_one_sample():
 
 
 def test_drift_with_too_large_a_table_is_unknown_where_it_needs_it():
-    law = drift([0.5, 0.5], 4001, 2)
+    law = drift([0.5, 0.5], 2001, 2)
     assert np.isnan(law.extinct_by_T).all()
     assert math.isnan(law.support)
-    assert law.heterozygosity == pytest.approx(0.5 * (1 - 1 / 4001) ** 2)
-    assert drift([0.5, 0.5], 4001, 2, "accumulate").support == pytest.approx(2)
-    assert drift([0.9999, 0.0001], 4001, 1).extinct_by_T[1] == pytest.approx(0.9999**4001)
+    assert law.heterozygosity == pytest.approx(0.5 * (1 - 1 / 2001) ** 2)
+    assert drift([0.5, 0.5], 2001, 2, "accumulate").support == pytest.approx(2)
+    assert drift([0.9999, 0.0001], 2001, 1).extinct_by_T[1] == pytest.approx(0.9999**2001)
 
 
 @pytest.mark.parametrize("data", DATA)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from itertools import permutations
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tasks_contract import TaskContract, rng, tokens
 
+import siwork
 from siwork.schema import KnobError
+from siwork.tasks import TASKS
 from siwork.tasks.expr import Expr
 
 
@@ -127,6 +131,97 @@ def test_answer_is_the_value_after_the_last_equals_sign(response: str, answer: s
 )
 def test_steps_are_executed(response: str, sound: bool) -> None:
     assert Expr().steps_right("((3+4)*2)-5=", response) is sound
+
+
+@pytest.mark.parametrize(
+    ("response", "marks"),
+    [
+        ("3+4=7;7*2=14;14-5=9", "111"),
+        ("3+4=8;8*2=16;16-5=11", "011"),  # an error carried on without a further one
+        ("3+4=8;8*2=16;16-5=9", "010"),  # right for the wrong reason
+        ("3+4=7;7*2=15;14-5=9", "100"),  # what was written is 15
+        ("3+5=8;8*2=16;16-5=11", "011"),  # a slip of the pen, meant for 3+4
+        ("3*4=12;12*2=24;24-5=19", "011"),
+        ("4+3=7;7*2=14;14-5=9", "000"),  # the operands as written: one of three parts, so not meant for 3+4
+        ("7*2=14;14-5=9", "00"),  # 3+4 was never written
+        ("3+4=7;3+4=7;7*2=14;14-5=9", "1011"),  # done already, and unlike what is left
+        ("3+4=7;7*2=14;14-5=9;9+0=9", "1110"),
+        ("3+4=7;junk;7*2=14", "101"),
+        ("3+4=7;;7*2=14", "101"),
+        ("3+4=07;7*2=14", "00"),  # 07 is not how 7 is written, and 7*2 then is one part off
+        ("3+4=7", "1"),
+        ("3+4=7;7*2", "1"),  # cut short
+        ("3+4=7;", "1"),
+        ("3+4=7;9", "1"),
+        ("=9", "0"),
+        ("9", None),
+        ("3+4", None),
+        (";", "0"),
+        ("", None),
+    ],
+)
+def test_each_step_is_executed_on_what_was_written_before(response: str, marks: str | None) -> None:
+    assert Expr().executed("((3+4)*2)-5=", response) == marks
+
+
+def test_the_kindest_reading_of_equal_operations_counts() -> None:
+    # 1+2 stands twice; the wrong 4 must be the one in the product for all that follows to be right
+    prompt = "((1+2)*2)-(1+2)="
+    assert Expr().executed(prompt, "1+2=4;1+2=3;4*2=8;8-3=5") == "0111"
+    assert Expr().executed(prompt, "1+2=3;1+2=4;4*2=8;8-3=5") == "1011"
+    assert Expr().executed("(1+2)-((1+2)*2)=", "1+2=3;3*2=6;1+2=3;3-6=~3") == "1111"
+
+
+@given(st.integers(0, 10**6), st.integers(0, 2**32))
+def test_steps_without_error_are_all_right_and_one_slip_is_one_wrong_step(seed: int, luck: int) -> None:
+    task, prompt = Expr(), Expr().draw(rng(seed)).prompt
+    steps = task.write(prompt, rng(luck)).split(";")
+    assert task.executed(prompt, ";".join(steps)) == "1" * len(steps)
+    spot = luck % len(steps)
+    left, _, result = steps[spot].partition("=")
+    slipped = [*steps[:spot], f"{left}={'1' if result == '0' else '0'}", *steps[spot + 1 :]]
+    marks = task.executed(prompt, ";".join(slipped))
+    assert marks is not None
+    assert marks[: spot + 1] == "1" * spot + "0"
+
+
+@given(st.text(alphabet="0123456789~+-*()=;", max_size=60) | st.text(), st.integers(0, 50))
+def test_marks_are_one_a_step_and_agree_with_the_whole(response: str, seed: int) -> None:
+    task, prompt = Expr(), Expr().draw(rng(seed)).prompt
+    operations = sum(prompt.count(sign) for sign in "+-*")
+    for said in (response, *task.candidates(prompt, rng(seed))):
+        marks = task.executed(prompt, said)
+        assert marks is None or re.fullmatch("[01]+", marks)
+        parts = said.split(";")
+        assert len(marks or "") == len(parts) - ("=" not in parts[-1])
+        sound = marks == "1" * operations and task.is_right(prompt, said)
+        assert task.steps_right(prompt, said) == sound
+    assert task.executed(response, response) is None or task.solutions(response)
+
+
+def test_endless_steps_are_read_in_no_time() -> None:
+    prompt = "((3+4)*2)-5="
+    assert Expr().executed(prompt, "3+4=7;" * 200_000) == "1" + "0" * 199_999
+    assert Expr().executed(prompt, "=" * 200_000) == "0"
+
+
+def test_only_tasks_with_steps_have_the_column(tmp_path) -> None:
+    assert [name for name, kind in TASKS.items() if kind.has_steps] == ["expr"]
+    sizes = siwork.Sizes(train=6, heldout=4, beyond=2, samples=4)
+    runs = {
+        name: siwork.run("vanilla", name, "tabular", rounds=1, problems=sizes, folder=tmp_path / name)
+        for name in ("expr", "add")
+    }
+    rows = siwork.check(runs["expr"].rows())
+    task = siwork.task("expr")
+    said = [task.executed(*pair) for pair in zip(rows["prompt"], rows["response"], strict=True)]
+    assert [None if pd.isna(marks) else marks for marks in rows["steps"]] == said
+    assert {str, type(None)} == {type(marks) for marks in said}
+    assert runs["expr"].columns().index("steps") == runs["expr"].columns().index("gold") + 1
+    assert "steps" not in runs["add"].columns()
+    both = siwork.Runs([runs["add"], runs["expr"]]).rows(columns=["task", "steps"])
+    assert both.loc[both["task"] == "add", "steps"].isna().all()
+    assert siwork.task("add").steps(runs["add"].rows()).isna().all()
 
 
 def test_equal_operations_may_be_done_in_any_possible_order() -> None:

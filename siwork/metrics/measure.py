@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -138,6 +139,8 @@ def frames(source: Any, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     if callable(getattr(source, "columns", None)):
         there = set(source.columns())
         return iter(source.iter_rows(columns=[name for name in read if name in there]))
+    if "columns" in inspect.signature(source.iter_rows).parameters:
+        return iter(source.iter_rows(columns=read))
     return (table[[name for name in read if name in table.columns]] for table in source.iter_rows())
 
 

@@ -58,7 +58,7 @@ def is_known(name: str) -> bool:
 
 def span_of(name: str) -> tuple[float, float]:
     """Least and greatest possible value of a metric by its name, ±inf for one that is not known here."""
-    if name.endswith("_change"):
-        least, most = span_of(name.removesuffix("_change"))
+    if name.endswith(("_change", "_difference")):
+        least, most = span_of(name.rpartition("_")[0])
         return least - most, most - least
     return metric_of(name).span if is_known(name) else UNBOUNDED

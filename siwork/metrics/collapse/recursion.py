@@ -20,7 +20,7 @@ from scipy.special import digamma, gammaln, xlog1py, xlogy, zeta
 from siwork.metrics.draws import whole
 from siwork.schema import KnobError, nearest
 
-_TABLE = 4000  # samples a fit up to which the n × n table of counts is made
+_TABLE = 2000  # samples a fit up to which the n × n table of counts is made
 
 
 class GaussianLaw(NamedTuple):
@@ -167,7 +167,7 @@ def drift(p: ArrayLike, n: int, T: int, data: str = "replace") -> Drift:
     Returns
     -------
     Drift. extinct_by_T and support are exact by the table of binomial transitions, whose size is n²: NaN for "replace"
-    with n > 4000 and T > 1, where `drift_samples` serves.
+    with n > 2000 and T > 1, where `drift_samples` serves.
 
     Raises
     ------

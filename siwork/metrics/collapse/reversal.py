@@ -71,7 +71,7 @@ def reversal(
     ------
     KnobError when the two sides of a part differ in length, or for a level outside (0, 1).
 
-    Source: Wu et al. 2024 (arXiv:2407.05013). They compare means; the tests and Holm are ours.
+    Source: Wu et al. 2024 (arXiv:2407.05013) for the claim; the tests, Holm and the states are siwork's own.
 
     >>> before = np.linspace(0.2, 0.6, 12)
     >>> wiggle = np.tile([0.01, -0.01], 6)

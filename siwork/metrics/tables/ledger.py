@@ -77,9 +77,9 @@ def ledger(rows: Any, first: int = 0, last: int | None = None, level: float = 0.
     KnobError for a bad level, a round that is not there, or rounds without a common problem; SchemaError for a missing
     column.
 
-    Source: metrics after Wu et al. 2024 (arXiv:2407.05013) for what is new; the null is exact under exchangeability.
+    Source: Wu et al. 2024 (arXiv:2407.05013) ask the base model for the gained problems; the halves and nulls are ours.
 
-    >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy"), "gold": [False, True] * 2})
+    >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy")})
     >>> ledger(rows.assign(gold=[False, True, True, True]))[["gained", "kept", "expected_gained"]].values.tolist()
     [[1.0, 1.0, 0.5]]
     """
@@ -116,8 +116,6 @@ def _halves(pair: Pair, level: float) -> tuple[dict[str, float], str]:
     gained = (ca == 0) & (right > 0)
     selected, acquired = int((gained & (cb > 0)).sum()), int((gained & (cb == 0)).sum())
     both, size = c0 + c1, n0 + n1
-    nothing = {k: none_drawn(size, both, k) for k in ()}  # type: dict[int, np.ndarray]
-    del nothing
     not_a, not_0, not_am, not_0m = (none_drawn(size, both, k) for k in (na, n0, na + m, n0 + m))
     low, high = wilson(selected, selected + acquired, level)
     values = {
@@ -150,18 +148,13 @@ def ledger_problems(rows: Any, first: int = 0, last: int | None = None) -> pd.Da
     ------
     As `ledger`.
 
-    >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy"), "gold": [False, True] * 2})
-    >>> ledger_problems(rows)["state"].tolist()
+    >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy")})
+    >>> ledger_problems(rows.assign(gold=[False, True] * 2))["state"].tolist()
     ['never', 'kept']
     """
     found = tries(rows)
-    if last is None:
-        made = [pair for place in found for pair in pairs(found, first) if pair.place is place][:0]
-        ends = {(pair.place.run, pair.place.split): pair for pair in pairs(found, first)}
-        made = list(ends.values())
-    else:
-        made = pairs(found, first, last)
-    parts = [_problems(pair) for pair in made]
+    ends = {(pair.place.run, pair.place.split): pair for pair in pairs(found, first, last)}
+    parts = [_problems(pair) for pair in ends.values()]
     return typed(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_PROBLEM)), _PROBLEM)
 
 
@@ -171,7 +164,7 @@ def _problems(pair: Pair) -> pd.DataFrame:
     there = ~(np.isnan(sides["n0"]) & np.isnan(sides["n1"]))
     state = _STATES[2 * (np.nan_to_num(sides["c0"]) > 0) + (np.nan_to_num(sides["c1"]) > 0)]
     lacking = np.where(np.nan_to_num(sides["n0"]) > 0, pair.round, pair.first)
-    why = np.char.add(np.char.add("no sample with known gold in round ", lacking.astype(str)), "").astype(object)
+    why = "no sample with known gold in round " + pd.Series(lacking).astype(str).to_numpy(object)
     table = pd.DataFrame(
         {
             "run": place.run,
