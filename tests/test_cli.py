@@ -11,6 +11,8 @@ import time
 import pytest
 
 from siwork.cli import main
+from siwork.metrics.catalogue import DEFAULT, FAMILIES, NAMES
+from siwork.schema import ROWS
 from siwork.store import Run
 
 QUICK = [
@@ -114,6 +116,9 @@ def test_ctrl_c_ends_after_the_stage_and_the_run_goes_on_later(tmp_path):
         (["fork", "nowhere", "there", "--at", "1"], "nowhere is no run"),
         (["recipes", "starr"], "nearest: 'star'"),
         (["tasks", "addd"], "nearest: 'add'"),
+        (["metrics", "vendy"], "no metric or family is called 'vendy'; nearest: 'vendi'"),
+        (["metrics", "pass@0"], "no metric or family is called 'pass@0'; nearest: 'pass@k'"),
+        (["metrics", "tails"], "nearest: 'tail'"),
     ],
 )
 def test_errors_are_one_sentence_without_a_traceback(tmp_path, monkeypatch, capsys, words, said):
@@ -139,3 +144,40 @@ def test_catalogues_are_told_to_people_and_programs(capsys):
     for words in (["recipes", "--json"], ["recipes", "cot", "--json"], ["tasks", "--json"]):
         assert main(words) == 0
         assert json.loads(capsys.readouterr().out)
+
+
+def test_metrics_are_listed_by_family(capsys):
+    assert main(["metrics"]) == 0
+    told = capsys.readouterr().out
+    for family in FAMILIES:
+        assert f"{family.capitalize()}\n" in told
+    assert set(re.findall(r"^  (\S+)  ", told, re.MULTILINE)) == set(NAMES)
+    assert re.search(r"^  pass@k +chance that k samples hold a right one ↑  \(gold\)$", told, re.MULTILINE)
+    assert re.search(r"^  answer_entropy +\S.* \[nats\]  \(answer\)$", told, re.MULTILINE)
+    assert main(["metrics", "tail"]) == 0
+    told = capsys.readouterr().out
+    assert "Tail\n" in told
+    assert "Performance" not in told
+
+
+def test_metrics_are_told_to_programs(capsys):
+    assert main(["metrics", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {family: len(known) for family, known in told.items() if family != "performance"} == {
+        family: len(known) for family, known in FAMILIES.items() if family != "performance"
+    }
+    found = {name: facts for known in told.values() for name, facts in known.items()}
+    assert {name for name, facts in found.items() if facts["default"]} == set(DEFAULT)
+    rows = {column.name for column in ROWS}
+    assert all(facts["meaning"] and rows >= {*facts["needs"]} for facts in found.values())
+    assert main(["metrics", "maj@4", "--json"]) == 0
+    one = json.loads(capsys.readouterr().out)["performance"]["maj@4"]
+    assert (one["low"], one["high"], one["needs"], one["default"]) == (0.0, 1.0, ["gold", "answer"], False)
+
+
+def test_metrics_as_a_table_have_a_row_each(capsys):
+    assert main(["metrics", "--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["| family | name | what it is | unit | columns |", "|---|---|---|---|---|"]
+    assert len(lines) == 2 + len(NAMES)
+    assert all(line.count("|") == 6 for line in lines)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from siwork.cli.catalogue import markdown
+from siwork.cli.catalogue import markdown, metrics_markdown
 from siwork.cli.main import _parser
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -14,6 +14,11 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 def test_the_table_of_recipes_is_the_catalogue():
     table = README.split("<!-- recipes -->", 1)[1].split("<!-- /recipes -->", 1)[0].strip()
     assert table == markdown()  # `siwork recipes --markdown` prints it anew
+
+
+def test_the_table_of_metrics_is_the_catalogue():
+    table = README.split("<!-- metrics -->", 1)[1].split("<!-- /metrics -->", 1)[0].strip()
+    assert table == metrics_markdown()  # `siwork metrics --markdown` prints it anew
 
 
 def test_its_ten_lines_run(tmp_path):
@@ -28,7 +33,7 @@ def test_its_commands_are_those_there_are():
     named = set(re.findall(r"^    siwork (\w+)", README, re.MULTILINE))
     known = set(next(a for a in _parser()._actions if a.choices).choices)
     assert named <= known
-    assert known - named <= {"tasks"}  # written as `recipes | tasks`
+    assert known - named <= {"tasks", "metrics"}  # written as `recipes | tasks | metrics`
 
 
 def test_the_picture_is_there():

@@ -178,7 +178,11 @@ def test_any_table_gets_the_weights_of_its_rounds_alone(data):
 @pytest.mark.parametrize(
     ("text", "kind", "words"),
     [
-        ("gold", RecipeError, "gold is of the verifier slot, where a selector is wanted; selectors: balance, best, correct"),
+        (
+            "gold",
+            RecipeError,
+            "gold is of the verifier slot, where a selector is wanted; selectors: balance, best, correct",
+        ),
         ("correct · sft", RecipeError, "sft is of the update slot, where a selector is wanted"),
         ("vanilla", RecipeError, "vanilla is a whole recipe, where a selector is wanted; selectors: balance"),
         ("corect", RecipeError, "no selector is called 'corect'; nearest: 'correct'"),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from math import isfinite
+from typing import TYPE_CHECKING
 
 from siwork.recipes import COMPONENTS, RECIPES, recipe_of
-from siwork.schema import Knobbed, RecipeError, knobs_of, nearest
+from siwork.schema import Knobbed, KnobError, RecipeError, knobs_of, nearest
 from siwork.slots import SLOTS
 from siwork.tasks import TASKS, task_of
+
+if TYPE_CHECKING:
+    from siwork.metrics.catalogue.kinds import Metric
 
 
 def recipes(options: argparse.Namespace) -> int:
@@ -97,3 +102,70 @@ def _show_problems(text: str) -> None:
         print(f"\n{split}: prompt · answer · difficulty · different right answers")
         for row in task.problems(split, 5).itertuples():
             print(f"  {row.prompt}  ·  {row.answer}  ·  {row.difficulty:.2f}  ·  {row.n_solutions}")
+
+
+def metrics(options: argparse.Namespace) -> int:
+    """`siwork metrics [NAME]`. Raises KnobError for a name that is no metric and no family of metrics."""
+    families = _chosen_metrics(options.name)
+    if options.markdown:
+        print(metrics_markdown(families))
+    elif options.json:
+        told = {family: {name: _facts(name, m) for name, m in known.items()} for family, known in families.items()}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        _list_metrics(families)
+    return 0
+
+
+def metrics_markdown(families: dict[str, dict[str, Metric]] | None = None) -> str:
+    """The metrics as a table; the README holds all of them word for word."""
+    lines = [
+        f"| {family} | `{name}` | {m.meaning} | {m.unit} | {' '.join(f'`{column}`' for column in m.needs)} |"
+        for family, known in (families or _chosen_metrics(None)).items()
+        for name, m in known.items()
+    ]
+    return "\n".join(["| family | name | what it is | unit | columns |", "|---|---|---|---|---|", *lines])
+
+
+def _chosen_metrics(name: str | None) -> dict[str, dict[str, Metric]]:
+    """All metrics by family, one family, or one metric; of pass@1, pass@2 … only pass@k where all are wanted."""
+    from siwork.metrics.catalogue import FAMILIES, METRICS, NAMES, is_known, metric_of
+
+    of_k = {known: metric_of(known) for known in NAMES if known not in METRICS}
+    families = FAMILIES | {"performance": of_k | FAMILIES["performance"]}
+    if name is None:
+        return families
+    if name in families:
+        return {name: families[name]}
+    if not is_known(name):
+        raise KnobError(f"no metric or family is called {name!r}; {nearest(name, [*NAMES, *families])}")
+    return {next((f for f, known in families.items() if name in known), "performance"): {name: metric_of(name)}}
+
+
+def _list_metrics(families: dict[str, dict[str, Metric]]) -> None:
+    width = max(len(name) for known in families.values() for name in known)
+    for family, known in families.items():
+        print(f"{family.capitalize()}")
+        for name, m in known.items():
+            unit = f" [{m.unit}]" if m.unit else ""
+            print(f"  {name:<{width}}  {m.meaning}{unit}  ({', '.join(m.needs)})")
+        print()
+    print("↑ higher is better, ↓ lower is better, ↕ neither; then the unit and the row columns that are needed.")
+    print("k is the group's own number of samples; any whole number may stand for it: pass@8, maj@4.")
+
+
+def _facts(name: str, metric: Metric) -> dict[str, object]:
+    from siwork.metrics.catalogue import DEFAULT
+
+    low, high = (end if isfinite(end) else None for end in metric.span)
+    return {
+        "meaning": metric.meaning,
+        "unit": metric.unit,
+        "low": low,
+        "high": high,
+        "needs": [*metric.needs],
+        "reads": [*metric.reads],
+        "train_only": metric.train,
+        "by_band": metric.banded,
+        "default": name in DEFAULT,
+    }

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_demo, _run, _resume, _fork, _pretrain, _recipes, _tasks, _report):
+    for add in (_demo, _run, _resume, _fork, _pretrain, _recipes, _tasks, _metrics, _report):
         add(commands)
     return parser
 
@@ -144,6 +144,15 @@ def _tasks(commands: Commands) -> None:
         commands, "tasks", "catalogue:tasks", "List tasks, or show one with its knobs and a few problems."
     )
     parser.add_argument("name", nargs="?")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _metrics(commands: Commands) -> None:
+    parser = _command(
+        commands, "metrics", "catalogue:metrics", "List what can be measured, by family, with units and needed columns."
+    )
+    parser.add_argument("name", nargs="?", help="a metric, such as pass@8, or a family")
+    parser.add_argument("--markdown", action="store_true", help="the metrics as the table of the README")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 

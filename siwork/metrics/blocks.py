@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from siwork.metrics.catalogue import metric_of
-from siwork.metrics.catalogue.kinds import Made, PerProblem, Ratio, Whole
+from siwork.metrics.catalogue.kinds import Estimate, Made, PerProblem, Ratio, Whole
 from siwork.metrics.cells import Cells
-from siwork.metrics.intervals import Estimates, grouped_mean, grouped_ratio
+from siwork.metrics.intervals import UNBOUNDED, Estimates, grouped_mean, grouped_ratio
 from siwork.metrics.study import Study
 from siwork.schema import BANDS
 from siwork.schema.tables import REMEDY
+
+_EQUAL = 1e-12  # an interval this narrow, relative to its value, is none
 
 
 class Block(NamedTuple):
@@ -93,24 +95,41 @@ def _unknown(study: Study, name: str, groups: np.ndarray, reason: str, band: flo
 
 
 def _block(study: Study, name: str, groups: np.ndarray, made: Made, band: float) -> Block:
-    found, method, k = finished(study, made)
+    found, method, k = finished(study, made, metric_of(name).span)
+    known, strangers = ~np.isnan(found.value), study.strangers
+    method = [f"{m}; {strangers[g]}" if strangers[g] and known[g] else m for g, m in enumerate(method)]
     picked = Estimates(*(column[groups] for column in found))
     ks = np.full(len(groups), np.nan) if k is None else k[groups].astype(float)
     return Block(name, groups, picked, [method[g] for g in groups], ks, np.full(len(groups), band))
 
 
-def finished(study: Study, made: Made) -> tuple[Estimates, list[str], np.ndarray | None]:
+def finished(
+    study: Study, made: Made, span: tuple[float, float] = UNBOUNDED
+) -> tuple[Estimates, list[str], np.ndarray | None]:
     """Estimates of all groups, their methods in words, and k (groups,) where there is one."""
     if isinstance(made, Whole):
-        return _whole(made)
+        return _whole(made, span)
     return _mean(study, made) if isinstance(made, PerProblem) else _ratio(study, made)
 
 
-def _whole(made: Whole) -> tuple[Estimates, list[str], np.ndarray | None]:
-    value, low, high = (np.array([each[i] for each in made.estimates], float) for i in range(3))
-    n = np.array([each.n for each in made.estimates], np.int64)
-    found = Estimates(value, low, high, n, np.full(len(n), ""))
-    return found, [each.method for each in made.estimates], made.k
+def _whole(made: Whole, span: tuple[float, float]) -> tuple[Estimates, list[str], np.ndarray | None]:
+    told = [_told(each, span) for each in made.estimates]
+    value, low, high = (np.array([each[i] for each in told], float) for i in range(3))
+    n = np.array([each.n for each in told], np.int64)
+    return Estimates(value, low, high, n, np.full(len(n), "")), [each.method for each in told], made.k
+
+
+def _told(found: Estimate, span: tuple[float, float]) -> Estimate:
+    """An estimate whose interval holds its value and stays within what the metric can be, with words for what is odd."""
+    words = found.method
+    if np.isnan(found.value):
+        return found
+    if not found.high - found.low > _EQUAL * max(1.0, abs(found.value)):  # NaN too
+        why = "one problem" if found.n < 2 else "no problem differs from another"
+        words += "" if "no interval" in words else f"; {why}, so no interval"
+        return found._replace(low=np.nan, high=np.nan, method=words)
+    low, high = min(max(found.low, span[0]), found.value), max(min(found.high, span[1]), found.value)
+    return found._replace(low=low, high=high, method=words + ("; few_problems" if found.n < 10 else ""))
 
 
 def _mean(study: Study, per: PerProblem) -> tuple[Estimates, list[str], np.ndarray | None]:
@@ -129,30 +148,53 @@ def _mean_words(per: PerProblem, found: Estimates, short: int, problems: int, g:
     k = "" if per.k is None else str(per.k[g])
     lacking, out = per.lacking.format(k=k), problems - found.n[g]
     if short:
-        return f"{short} of {problems} problems have fewer than k={k} samples with known gold; ask for a smaller k"
+        return f"{short} of {problems} problems have fewer than k={k} {per.drawn}; ask for a smaller k"
     if not found.n[g]:
-        return f"each of {problems} problems lacks {lacking}" if problems else "there is no such problem"
-    words = f"{per.how.format(k=k)}, mean over problems; {found.kind[g]}"
+        return (
+            f"each of {problems} problems lacks {lacking}" + _lost(per, g) if problems else "there is no such problem"
+        )
+    note = f", {per.notes[g]}" if per.notes else ""
+    words = f"{per.how.format(k=k)}{note}, mean over problems; {found.kind[g]}"
     if out:
         words += f"; {out} of {problems} problems left out for lack of {lacking}"
-    return words + _lost(per.lost, g)
+    return words + _lost(per, g)
 
 
-def _lost(lost: np.ndarray | None, g: int) -> str:
-    return f"; {lost[g]} rows with null left out" if lost is not None and lost[g] else ""
+def _lost(made: PerProblem | Ratio, g: int) -> str:
+    return f"; {made.lost[g]} {made.out}" if made.lost is not None and made.lost[g] else ""
 
 
 def _ratio(study: Study, made: Ratio) -> tuple[Estimates, list[str], np.ndarray | None]:
     cells = study.cells
-    found = grouped_ratio(made.part, made.whole, cells.group, cells.groups, study.level)
+    found = _spanned(made, cells, study.level)
     kind = found.kind
     if made.shape is not None:
-        value, a, b = (made.shape(each) for each in found[:3])
-        found = Estimates(value, np.minimum(a, b), np.maximum(a, b), found.n, kind)
-    method = [
-        f"no row has {made.lacking}" + _lost(made.lost, g)
-        if np.isnan(found.value[g])
-        else f"{made.how}; {kind[g]}" + _lost(made.lost, g)
-        for g in range(cells.groups)
-    ]
-    return found, method, None
+        with np.errstate(over="ignore"):
+            value, *ends = (made.shape(each) for each in found[:3])
+        bounded = np.isfinite(ends[0] + ends[1])
+        low, high = (np.where(bounded, end(*ends), np.nan) for end in (np.minimum, np.maximum))
+        unbounded = np.isfinite(found.low) & ~bounded
+        kind = np.where(unbounded, "without an upper end, so no interval", kind)
+        found = Estimates(value, low, high, found.n, kind)
+    method = [_ratio_words(made, found, g) for g in range(cells.groups)]
+    return found._replace(value=np.where(np.isfinite(found.value), found.value, np.nan)), method, None
+
+
+def _spanned(made: Ratio, cells: Cells, level: float) -> Estimates:
+    """The ratio with its interval, as a share of its span where that is finite."""
+    least, most = made.span
+    if np.isinf(most - least):
+        found = grouped_ratio(made.part, made.whole, cells.group, cells.groups, level, UNBOUNDED)
+        return found._replace(low=np.maximum(found.low, least), high=np.minimum(found.high, most))
+    width = most - least
+    part = (made.part - least * made.whole) / width
+    found = grouped_ratio(part, made.whole, cells.group, cells.groups, level)
+    return found._replace(**{end: least + width * getattr(found, end) for end in ("value", "low", "high")})
+
+
+def _ratio_words(made: Ratio, found: Estimates, g: int) -> str:
+    if np.isnan(found.value[g]):
+        return f"no row has {made.lacking}" + _lost(made, g)
+    if np.isinf(found.value[g]):
+        return f"{made.how}: too large for a number"
+    return f"{made.how}; {found.kind[g]}" + _lost(made, g)

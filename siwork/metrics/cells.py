@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siwork.metrics.intervals import divide
-from siwork.schema import ROWS, SPLITS, check
+from siwork.schema import KEY, ROWS, SPLITS, SchemaError, check, nearest
 
 TEXTS = frozenset(c.name for c in ROWS if pa.types.is_string(c.type)) - {"run", "split", "problem", "hint", "answer"}
 
@@ -104,6 +104,15 @@ class Cells:
         code, found = pd.factorize(self.unit[mask] * size + answer[mask])
         return np.bincount(code, minlength=len(found)), found // size
 
+    def ballots(self, mask: np.ndarray) -> Ballots:
+        """The answer types of each unit among the rows of the mask, sorted by unit."""
+        answer = self.columns["answer"]
+        mask = mask & (answer >= 0)
+        size = int(answer.max(initial=0)) + 1
+        key, owner, votes = np.unique(self.unit[mask] * size + answer[mask], return_inverse=True, return_counts=True)
+        right = self.right[mask] if "gold" in self.columns else np.zeros(len(owner), bool)
+        return Ballots(*np.divmod(key, size), votes, np.bincount(owner, right, len(key)) > 0)
+
     def least_samples(self) -> dict[tuple[str, str], int]:
         """Smallest number of plain samples of a problem over the groups of each (run, split); problems without any leave."""
         n = self.count(self.plain)
@@ -118,6 +127,21 @@ class Cells:
     def places(self) -> list[tuple[str, str]]:
         """(run, split) of each group."""
         return list(zip(self.keys["run"].tolist(), self.keys["split"].tolist(), strict=True))
+
+
+class Ballots(NamedTuple):
+    """Votes for each answer of each unit, arrays (types,)."""
+
+    unit: np.ndarray
+    answer: np.ndarray  # codes
+    votes: np.ndarray
+    right: np.ndarray  # bool: a row with this answer is known to be right
+
+    def commonest(self, units: int) -> np.ndarray:
+        """Which of them no other answer of the unit outvotes, (types,) bool."""
+        most = np.zeros(units, np.int64)
+        np.maximum.at(most, self.unit, self.votes)
+        return self.votes == most[self.unit]
 
 
 class Part(NamedTuple):
@@ -160,22 +184,53 @@ def reduce_rows(
     ------
     SchemaError when a needed column is missing or a column holds what it may not.
     """
-    apart = list(dict.fromkeys(["run", *by, "split"]))
-    if "kept" in apart and "kept" not in rows and "weight" in rows:
-        rows = rows.assign(kept=(rows["weight"] > 0).to_numpy(bool, na_value=False))
+    apart = list(dict.fromkeys(["run", *(name for name in by if name == "round"), *by, "split"]))
+    rows = _ready(rows, apart)
     need = [*apart, "problem"]
     there = [c for c in dict.fromkeys([*need, "hint", "turn", *wanted]) if c in rows.columns]
     table = check(rows[there], needs=need)
     code, keys = _grouped(table, apart)
-    problem, names = pd.factorize(table["problem"])
+    problem, names = pd.factorize(table["problem"], sort=True)  # sorted, so that row order means nothing
     unit, units = pd.factorize(code * max(len(names), 1) + problem, sort=True)
     group, problem = np.divmod(np.asarray(units), max(len(names), 1))
+    _refuse_twins(rows, table, unit if {*apart} == {"run", "round", "split"} else None)
     held = [name for name in dict.fromkeys(wanted) if name in there]
     texts = {name: table[name].array.__arrow_array__() for name in held if name in TEXTS}
     columns = {name: _column(name, table[name]) for name in held if name not in TEXTS}
     none = np.full(len(group), np.nan)
     cells = Cells(keys, group, problem, pd.Index(names), unit, _plain(table, apart), columns, texts, none)
     return _with_solutions(cells, problems)
+
+
+def _ready(rows: pd.DataFrame, apart: Sequence[str]) -> pd.DataFrame:
+    """The rows with a column `kept` where it is measured apart. Raises SchemaError for columns that cannot be told."""
+    if not rows.columns.is_unique:
+        twice = rows.columns[rows.columns.duplicated()][0]
+        raise SchemaError(f"rows: two columns are called {twice!r}; drop or rename one of them")
+    if "kept" in apart and "kept" not in rows and "weight" in rows:
+        rows = rows.assign(kept=(check(rows[["weight"]], needs=[])["weight"] > 0).to_numpy(bool, na_value=False))
+    known = {column.name for column in ROWS}
+    for name in apart:
+        if name not in rows and name not in known:
+            columns = [str(column) for column in rows.columns]
+            raise SchemaError(f"rows lack column {name!r}, which `by` names; {nearest(str(name), columns)}")
+    return rows
+
+
+def _refuse_twins(rows: pd.DataFrame, table: pd.DataFrame, unit: np.ndarray | None) -> None:
+    """Raises SchemaError where two rows share a key; nothing is told of a table that lacks a column of it.
+
+    unit : a number for each (run, round, split, problem), which spares the slow look at the columns
+    """
+    if not {*KEY} <= {*rows.columns} or {*KEY} <= {*table.columns}:  # check has looked at a table with all of them
+        return
+    if unit is not None and len(unit):
+        sample = _column("sample", check(rows[["sample"]], needs=["sample"])["sample"]).astype(np.int64)
+        size = int(sample.max()) + 1
+        if size <= 8 * len(unit) and size * (int(unit.max()) + 1) <= 8 * len(unit) + 1024:
+            if np.bincount(unit * size + sample).max() < 2:
+                return
+    check(rows[[*KEY]], needs=KEY)
 
 
 def _grouped(table: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
@@ -196,6 +251,8 @@ def _grouped(table: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, pd.Data
 
 
 def _column(name: str, values: pd.Series) -> np.ndarray:
+    if name == "n_solutions":  # a column of problems, which the schema of rows does not know
+        values = check(pd.DataFrame({name: values}), needs=[], table="problems")[name]
     if name == "answer":
         return pd.factorize(values)[0].astype(np.int64)
     if isinstance(values.dtype, pd.ArrowDtype):
@@ -216,12 +273,25 @@ def _plain(table: pd.DataFrame, apart: Iterable[str]) -> np.ndarray:
 
 def _with_solutions(cells: Cells, problems: pd.DataFrame | None) -> Cells:
     if problems is not None and "n_solutions" in problems:
-        on = [name for name in ("problem", "split", "run") if name in problems]
-        known = problems[[*on, "n_solutions"]].drop_duplicates(on)
+        on, known = _known_solutions(problems)
         place = cells.keys[["run", "split"]].iloc[cells.group].reset_index(drop=True)
         wanted = place.assign(problem=cells.names.take(cells.problem)).astype(object)
         found = wanted.merge(known.astype(dict.fromkeys(on, object)), how="left", on=on)["n_solutions"]
         cells.solutions[:] = found.to_numpy(dtype=float, na_value=np.nan)
     elif "n_solutions" in cells.columns:
-        np.fmax.at(cells.solutions, cells.unit, cells.columns["n_solutions"])
+        found = cells.columns["n_solutions"]
+        np.fmax.at(cells.solutions, cells.unit, found)
+        if (found != cells.solutions[cells.unit])[~np.isnan(found)].any():
+            raise SchemaError("rows: a problem has two values of 'n_solutions'; give the problem table as `problems`")
     return cells
+
+
+def _known_solutions(problems: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
+    """What a problem is known by, and one row of it with n_solutions. Raises SchemaError for a table that contradicts itself."""
+    on = [name for name in ("problem", "split", "run") if name in problems]
+    table = check(problems[[*on, "n_solutions"]], needs=["problem"], table="problems").drop_duplicates()
+    twice = table[on].duplicated()
+    if twice.any():
+        first = table.loc[twice, on].iloc[0].to_dict()
+        raise SchemaError(f"problems: two values of 'n_solutions' for {first}; give a row a problem")
+    return on, table

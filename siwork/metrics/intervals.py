@@ -1,4 +1,4 @@
-"""The arithmetic of intervals, for many groups at once: t over problems, linearised ratios, Wilson."""
+"""Estimates with intervals, for many groups at once: means, ratios of sums and changes over problems; Wilson."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
+from siwork.metrics.limits import REASONS, plain_limits, share_limits, sparse_limits, spread_of
+from siwork.metrics.limits import checked_level as checked_level
+from siwork.metrics.limits import divide as divide
+from siwork.metrics.limits import student_t as student_t
 from siwork.schema import KnobError
 
 Span = tuple[ArrayLike, ArrayLike]  # least and greatest possible value, one number or one a group
@@ -23,13 +27,6 @@ class Estimates(NamedTuple):
     high: np.ndarray
     n: np.ndarray  # problems behind each value
     kind: np.ndarray  # interval in words
-
-
-def checked_level(level: float) -> float:
-    """The level itself. Raises KnobError when it is not between 0 and 1."""
-    if not 0 < level < 1:
-        raise KnobError(f"level must lie between 0 and 1, got {level!r}; 0.95 is usual")
-    return float(level)
 
 
 def wilson(x: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -89,17 +86,6 @@ def moments(x: np.ndarray, group: np.ndarray, groups: int, level: float) -> Mome
     return Moments(value, value - half, value + half, n, equal)
 
 
-def student_t(n: np.ndarray, level: float) -> np.ndarray:
-    """Student's quantile with n − 1 degrees of freedom, NaN where n < 2."""
-    quantile = stdtrit(np.maximum(n - 1.0, 1.0), 0.5 + checked_level(level) / 2)
-    return np.where(n >= 2, quantile, np.nan)
-
-
-def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a/b, NaN where b is not positive."""
-    return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)
-
-
 def equal_bounds(value: np.ndarray, n: np.ndarray, level: float, span: Span) -> tuple[np.ndarray, np.ndarray]:
     """Interval of a mean whose n values are all equal: Wilson's bound on the share that could differ, at either end.
 
@@ -131,12 +117,14 @@ def grouped_mean(
     group : int array (units,), 0..groups−1
     groups : number of groups
     level : coverage, between 0 and 1
-    span : least and greatest possible value, each one number or (groups,); intervals are clipped to it
+    span : least and greatest possible value, each one number or (groups,); around 0, values are read as changes
 
     Returns
     -------
-    Estimates (groups,). t over problems; Wilson where every value sits on an end of a finite span; `equal_bounds` where
-    all are equal; no interval for one problem, or for equal values without a finite span.
+    Estimates (groups,). `share_limits` in a finite span, Wilson's where every value sits on an end of it; t over
+    problems elsewhere. Where all values are equal, `equal_bounds`, which is a bound and covers at least the level. No
+    interval, with the reason in `kind`: fewer than 5 problems, less than 30 coin flips are worth, too few that differ
+    (skewness of the mean above 1/4), or equal values without a finite span.
 
     Raises
     ------
@@ -144,60 +132,130 @@ def grouped_mean(
     """
     known = ~np.isnan(values)
     x, g = values[known], group[known]
+    if np.ndim(span[0]) == np.ndim(span[1]) == 0 and -np.inf < float(span[0]) < 0 < float(span[1]) < np.inf:
+        return grouped_change(x, g, groups, level, (float(span[0]), float(span[1])))
     found = moments(x, g, groups, level)
     least, most = (np.broadcast_to(np.asarray(end, float), (groups,)) for end in span)
-    between = np.bincount(g[(x != least[g]) & (x != most[g])], minlength=groups)
-    low = np.minimum(np.maximum(found.low, least), found.value)
-    high = np.maximum(np.minimum(found.high, most), found.value)
-    ends = (between == 0) & ~found.equal & (found.n >= 2)  # values on both ends of a finite span, and nowhere else
-    width = (most - least)[ends]
-    right = np.round((found.value - least)[ends] / width * found.n[ends])
-    for end, bound in zip((low, high), wilson(right, found.n[ends], level), strict=True):
-        end[ends] = least[ends] + width * bound
-    same = equal_bounds(found.value, found.n, level, (least, most))
-    low, high = (np.where(found.equal, each, end) for each, end in zip(same, (low, high), strict=True))
-    return Estimates(found.value, low, high, found.n, _kind(found.n, ends | found.equal, low, "t over problems"))
+    within = np.isfinite(most - least) & (most > least) & (found.value >= least) & (found.value <= most)
+    start, width = np.where(within, least, 0.0), np.where(within, most - least, 1.0)
+    spread = spread_of((found.value - start) / width, (x - found.value[g]) / width[g], found.n.astype(float), g)
+    between = np.bincount(g[(x != least[g]) & (x != most[g])], minlength=groups) > 0
+    limits = _chosen(within, share_limits(spread, within & ~between, level), plain_limits(spread, level))
+    kind = np.where(within, np.where(between, "score t over problems", "Wilson over problems"), "t over problems")
+    low, high = (start + width * end for end in limits[:2])
+    return _estimates(found.value, (low, high, limits[2]), kind, found.n, found.equal, level, (least, most))
 
 
-def _kind(n: np.ndarray, flat: np.ndarray, low: np.ndarray, usual: str) -> np.ndarray:
-    none = np.where(n < 2, "one problem, so no interval", "all problems equal, so no interval")
-    kind = np.where(np.isnan(low), none, np.where(flat, "Wilson over problems", usual))
-    few = (n >= 2) & (n < 10)
-    return np.where(few, np.char.add(kind, "; few_problems"), kind)
+def _chosen(first: np.ndarray, these: tuple[np.ndarray, ...], those: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    return tuple(np.where(first, a, b) for a, b in zip(these, those, strict=True))
+
+
+def _estimates(
+    value: np.ndarray,
+    limits: tuple[np.ndarray, ...],
+    kind: np.ndarray,
+    n: np.ndarray,
+    equal: np.ndarray,
+    level: float,
+    span: Span,
+) -> Estimates:
+    """Estimates from low, high and why there are none; bounds where all are equal."""
+    low, high, why = limits
+    low, high = np.minimum(np.maximum(low, span[0]), value), np.maximum(np.minimum(high, span[1]), value)
+    low, high = (np.where(why == 0, end, np.nan) for end in (low, high))
+    low, high = _chosen(equal, equal_bounds(value, n, level, span), (low, high))
+    kind = np.where(why == 0, kind, np.array(REASONS)[why])
+    bound = np.select([value == high, value == low], ["all at the top", "all at the bottom"], "all equal")
+    none = np.where(np.isnan(low), "all problems equal, so no interval", np.char.add("Wilson bound: ", bound))
+    kind = np.where(n < 2, "one problem, so no interval", np.where(equal, none, kind))
+    return Estimates(value, low, high, n, np.where((n >= 2) & (n < 10), np.char.add(kind, "; few_problems"), kind))
 
 
 def grouped_ratio(
-    part: np.ndarray, whole: np.ndarray, group: np.ndarray, groups: int, level: float = 0.95
+    part: np.ndarray,
+    whole: np.ndarray,
+    group: np.ndarray,
+    groups: int,
+    level: float = 0.95,
+    span: Span = (0.0, 1.0),
 ) -> Estimates:
     """Ratio of sums Σ part / Σ whole of each group with its linearised cluster interval (class M2).
 
     Parameters
     ----------
-    part, whole : float arrays (units,), sums of each (group, problem), 0 ≤ part ≤ whole
+    part, whole : float arrays (units,), sums of each (group, problem), whole ≥ 0
     group : int array (units,), 0..groups−1
     groups : number of groups
     level : coverage, between 0 and 1
+    span : least and greatest possible value of part / whole; `UNBOUNDED` for any other ratio, such as log-perplexity
 
     Returns
     -------
-    Estimates (groups,), n the problems with whole > 0. θ ± t_{G−1} · SE with SE² = G/(G−1) Σ (part − θ·whole)²/(Σ whole)²,
-    clipped to [0, 1]; `equal_bounds` where all problems agree; NaN where Σ whole = 0.
+    Estimates (groups,), n the problems with whole > 0. SE² = G/(G−1) Σ (part − θ·whole)²/(Σ whole)²; intervals, bounds
+    and reasons as in `grouped_mean`; NaN where Σ whole = 0.
 
     Raises
     ------
     KnobError for a level outside (0, 1).
     """
+    checked_level(level)
     holds = whole > 0
     part, whole, group = part[holds], whole[holds], group[holds]
-    n = np.bincount(group, minlength=groups)
     total = np.bincount(group, whole, groups)
     value = divide(np.bincount(group, part, groups), total)
     rest = part - value[group] * whole
-    square = np.bincount(group, rest**2, groups) * divide(n.astype(float), n - 1.0)
-    half = student_t(n, level) * divide(np.sqrt(square), total)
-    uneven = np.bincount(group[np.abs(rest) > _EQUAL * whole], minlength=groups)
-    flat = (n >= 2) & (uneven == 0)
-    same = equal_bounds(value, n, level, (0.0, 1.0))
-    low = np.where(flat, same[0], np.maximum(value - half, 0.0))
-    high = np.where(flat, same[1], np.minimum(value + half, 1.0))
-    return Estimates(value, low, high, n, _kind(n, flat, low, "linearised t over problems"))
+    least, most = (np.broadcast_to(np.asarray(end, float), (groups,)) for end in span)
+    bounded = (least >= 0) & (most > least) & np.isfinite(most)
+    start, width = np.where(bounded, least, 0.0), np.where(bounded, most - least, 1.0)
+    spread = spread_of((value - start) / width, rest / width[group], total, group)
+    low, high, why = _chosen(bounded, share_limits(spread, np.zeros(groups, bool), level), plain_limits(spread, level))
+    n = np.bincount(group, minlength=groups)
+    equal = (n >= 2) & (np.bincount(group[np.abs(rest) > _EQUAL * whole], minlength=groups) == 0)
+    kind = np.where(bounded, "score t, linearised over problems", "linearised t over problems")
+    return _estimates(value, (start + width * low, start + width * high, why), kind, n, equal, level, (least, most))
+
+
+def grouped_change(
+    change: np.ndarray,
+    group: np.ndarray,
+    groups: int,
+    level: float = 0.95,
+    span: tuple[float, float] = (-1.0, 1.0),
+) -> Estimates:
+    """Mean change over problems of each group, the same problems measured twice, with its interval.
+
+    Parameters
+    ----------
+    change : float array (units,), later minus earlier value of each (group, problem), no NaN
+    group : int array (units,), 0..groups−1
+    groups : number of groups
+    level : coverage, between 0 and 1
+    span : least and greatest possible change, one below and one above 0
+
+    Returns
+    -------
+    Estimates (groups,). All changes one way: `grouped_mean` in that half of the span. Most problems changed, by unlike
+    amounts: t over problems. Few did: t drawn towards the longer tail; no interval for fewer than 16 (effectively).
+
+    Raises
+    ------
+    KnobError for a level outside (0, 1).
+    """
+    found = moments(change, group, groups, level)
+    spread = spread_of(found.value, change - found.value[group], found.n.astype(float), group)
+    size = np.abs(change)
+    moved, first, second = (np.bincount(group, size**power * (size > 0), groups) for power in (0, 1, 2))
+    effective = divide(first**2, second)
+    least, most = np.full(groups, np.inf), np.zeros(groups)
+    np.minimum.at(least, group[size > 0], size[size > 0])
+    np.maximum.at(most, group, size)
+    dense = (most > least * (1 + _EQUAL)) & (moved >= 0.6 * found.n) & (effective >= 0.4 * found.n)
+    limits = _chosen(dense, plain_limits(spread, level), sparse_limits(spread, effective, level))
+    kind = np.where(dense | (spread.skew <= 0.1), "t over problems", "skewed t over problems")
+    both = _estimates(found.value, limits, kind, found.n, found.equal, level, span)
+    for way, half in ((1, (0.0, span[1])), (-1, (span[0], 0.0))):
+        against = np.bincount(group[way * change < 0], minlength=groups) > 0
+        one = grouped_mean(change, group, groups, level, half)
+        pick = ~against & ~found.equal & np.isfinite(half[1] - half[0])
+        both = Estimates(*_chosen(pick, one, both))
+    return both

@@ -41,7 +41,7 @@ class Wish(NamedTuple):
     @property
     def commons(self) -> list[str]:
         """Of these, the columns that say on which ground rounds compare."""
-        return [name for name in self.columns if name in ("response", "sample", "score", "weight")]
+        return [name for name in self.columns if name in ("response", "round", "sample", "score", "weight")]
 
 
 def measure(

@@ -9,17 +9,20 @@ import pandas as pd
 import pyarrow as pa
 
 from siwork.metrics.catalogue import span_of
-from siwork.metrics.intervals import Moments, moments
+from siwork.metrics.intervals import Moments, divide, moments, student_t
 from siwork.schema import METRICS, KnobError, SchemaError, check, nearest
 
-_VALUES = ("run", "value", "low", "high", "n", "unit", "method", "k", "least", "most")
+_SPREAD = ("least", "most", "between", "within", "ratio", "conclusion")
+_VALUES = ("run", "value", "low", "high", "n", "unit", "method", "k", *_SPREAD)
+_CHANGE = "_change"
 
 
 def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Pool sibling runs: the mean over runs, with the interval over seeds.
 
-    Rule: a claim about a *method* rests on seeds, never on the interval over problems of one run; when the interval of a
-    difference holds 0, or the runs disagree in sign, do not conclude.
+    A seed is one chain of rounds, so its rounds are not independent: each round is pooled by itself, and a change is taken
+    within each seed (`round_difference`) before it is pooled. A claim about a *method* rests on seeds, never on the interval
+    over problems of one run.
 
     Parameters
     ----------
@@ -30,8 +33,16 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
     Returns
     -------
     Metric table: run = the group's name, value = mean over the runs that have one, n = how many have; low and high =
-    mean ± t_{n−1} · sd/√n (S=3: t = 4.30), clipped to what the metric can be; `least` and `most` = range over runs. No
-    interval, with the reason in `method`, for one run or equal ones; null where runs were measured at different k.
+    mean ± t_{n−1} · sd/√n (S=3: t = 4.30), clipped to what the metric can be. No interval, with the reason in `method`, for
+    one run or equal ones; null where runs were measured at different k. Further columns:
+    least, most : range over runs
+    between : standard deviation between runs, null for fewer than two
+    within : standard error inside a run, root mean square over runs. Of a run it is the longer half of its interval over
+        t_{n−1}, n its problems, the interval read as one of coverage `level`; null when any run with a value lacks one
+    ratio : between²/within². Above 1, seeds differ by more than the error inside a run explains. Below 1 proves nothing
+        where all seeds have the same problems: these are in `within`, yet do not differ between seeds
+    conclusion : of a `_change`: "rises" or "falls" where the interval leaves out 0 and all runs have that sign, else "do not
+        conclude" (one run alone, or no interval, too); empty for a level
 
     Raises
     ------
@@ -39,8 +50,8 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
 
     >>> row = {"round": 0, "split": "heldout", "metric": "pass@1", "low": 0, "high": 1, "n": 9, "unit": "", "method": ""}
     >>> table = pd.DataFrame([row | {"run": f"s{i}", "value": x} for i, x in enumerate((0.4, 0.5, 0.6))])
-    >>> over_seeds(table)[["value", "low", "high", "n", "least"]].round(3).values.tolist()
-    [[0.5, 0.252, 0.748, 3, 0.4]]
+    >>> over_seeds(table)[["value", "low", "high", "n", "least", "between"]].round(3).values.tolist()
+    [[0.5, 0.252, 0.748, 3, 0.4, 0.1]]
     """
     table = check(table, needs=[column.name for column in METRICS], table="metrics").reset_index(drop=True)
     keys = [name for name in table.columns if name not in _VALUES]
@@ -58,10 +69,13 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
     total = np.bincount(code, minlength=cells)
     method = [_words(found, total, mixed, table["method"].iloc[at], g) for g, at in enumerate(first)]
     seen = np.where(mixed, np.nan, 1.0)
-    out = out.assign(method=np.array(method, dtype=object), least=_real(least * seen), most=_real(most * seen))
+    spread = {name: x * seen for name, x in _spread(table, code, known, found, level).items()}
+    ends = {"least": least * seen, "most": most * seen, **spread}
+    out = out.assign(method=np.array(method, dtype=object), **{name: _real(x) for name, x in ends.items()})
+    out["conclusion"] = _conclusions(out)
     if "k" in table:
         out["k"] = _real(low_k * seen).astype(pd.ArrowDtype(pa.int64()))
-    return check(out[[*dict.fromkeys([*table.columns, "least", "most"])]], table="metrics")
+    return check(out[[*dict.fromkeys([*table.columns, *_SPREAD])]], table="metrics")
 
 
 def _groups(runs: pd.Series, group: Mapping[str, str] | None) -> np.ndarray:
@@ -88,6 +102,29 @@ def _real(values: np.ndarray) -> pd.Series:
     return pd.Series(
         pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(values, pa.float64(), from_pandas=True)]))
     )
+
+
+def _spread(
+    table: pd.DataFrame, code: np.ndarray, known: np.ndarray, found: Moments, level: float
+) -> dict[str, np.ndarray]:
+    """Standard deviation between runs, standard error within them, and the ratio of the variances, (cells,) each."""
+    value, low, high, n = (
+        table[name].to_numpy(float, na_value=np.nan)[known] for name in ("value", "low", "high", "n")
+    )
+    cells, own = len(found.n), code[known]
+    square = np.bincount(own, (value - found.value[own]) ** 2, cells)
+    between = np.where(found.equal, 0.0, np.sqrt(divide(square, found.n - 1.0)))
+    error = np.maximum(high - value, value - low) / student_t(n, level)  # NaN stays: the run's error is unknown
+    within = np.sqrt(divide(np.bincount(own, error**2, cells), found.n.astype(float)))
+    return {"between": between, "within": within, "ratio": divide(between**2, within**2)}
+
+
+def _conclusions(out: pd.DataFrame) -> pd.Series:
+    low, high, least, most = (out[name].to_numpy(float, na_value=np.nan) for name in ("low", "high", "least", "most"))
+    up, down = (low > 0) & (least > 0), (high < 0) & (most < 0)
+    words = np.select([up, down], ["rises", "falls"], "do not conclude")
+    change = out["metric"].str.endswith(_CHANGE).to_numpy(bool)
+    return pd.Series(np.where(change, words, "").astype(object), index=out.index)
 
 
 def _ends(values: np.ndarray, code: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from siwork.metrics.calibration import mass_edges
 from siwork.metrics.cells import Cells, Part
@@ -21,13 +23,16 @@ class Common(NamedTuple):
     k: int = 1  # smallest number of plain samples a problem
     length: int = 0  # tokens a text is cut to: 25 % quantile of the first round; 0 when no text was read
     size: tuple[int, ...] = ()  # least bytes of the texts with 1, 2, … samples a problem
-    edges: np.ndarray | None = None  # edges of score bins, by the first round; None: one bin a value
+    edges: np.ndarray | None = None  # edges of score bins, by the first round with many scores; None: one bin a value
+    first: tuple[int, pd.Index] | None = None  # number and problems of the first round; None: rounds are not told apart
 
     def with_later(self, later: Common) -> Common:
         """The common ground of this and of a later round."""
         pairs = zip(self.size, later.size, strict=False)
         size = tuple(min(pair) for pair in pairs) or self.size or later.size
-        return Common(min(self.k, later.k), self.length or later.length, size, self.edges)
+        edges = later.edges if self.edges is None else self.edges
+        first = later.first if self.first is None else self.first
+        return Common(min(self.k, later.k), self.length or later.length, size, edges, first)
 
 
 Place = tuple[str, str]  # run, split
@@ -48,6 +53,16 @@ class Study:
         return np.array([each.k for each in self.common], np.int64)
 
     @cached_property
+    def strangers(self) -> list[str]:
+        """How the problems of each group's round differ from those of the first round, in words, (groups,)."""
+        keys = self.cells.keys
+        if "round" not in keys:
+            return [""] * self.cells.groups
+        first = {place: each.first for place, each in zip(self.cells.places(), self.common, strict=True)}
+        words = {key: _other_problems(names, key[1], first[key[0], key[2]]) for key, names in _rounds(self.cells)}
+        return [words[key] for key in zip(keys["run"], keys["round"], keys["split"], strict=True)]
+
+    @cached_property
     def texts(self) -> Sampled:
         """A fixed sample of the responses, the same problems and samples in every round."""
         return sample_texts(self.cells, self.k)
@@ -65,7 +80,32 @@ def commons(cells: Cells, k: int | None) -> dict[Place, Common]:
         _with_texts(found, cells)
     if "score" in cells.columns:
         _with_edges(found, cells)
+    for (run, r, split), names in _rounds(cells):
+        if found[run, split].first is None:
+            found[run, split] = found[run, split]._replace(first=(r, names))
     return found
+
+
+def _rounds(cells: Cells) -> Iterator[tuple[tuple[str, int, str], pd.Index]]:
+    """(run, round, split) with its problems, rounds rising; nothing where rounds are not told apart."""
+    if "round" not in cells.keys:
+        return
+    code, places = pd.factorize(pd.MultiIndex.from_frame(cells.keys[["run", "round", "split"]]))
+    units = code[cells.group]
+    order = np.argsort(units, kind="stable")
+    starts = np.searchsorted(units[order], np.arange(len(places) + 1))
+    for i, place in enumerate(places):
+        yield place, cells.names.take(np.unique(cells.problem[order[starts[i] : starts[i + 1]]]))
+
+
+def _other_problems(names: pd.Index, r: int, first: tuple[int, pd.Index] | None) -> str:
+    if first is None or first[0] == r:
+        return ""
+    shared = len(names.intersection(first[1]))
+    new, gone = len(names) - shared, len(first[1]) - shared
+    parts = [f"{new} problems not in round {first[0]}"] if new else []
+    parts += [f"{gone} problems of round {first[0]} not here"] if gone else []
+    return ", ".join(parts)
 
 
 def _with_texts(found: dict[Place, Common], cells: Cells) -> None:

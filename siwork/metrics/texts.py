@@ -115,7 +115,8 @@ def sample_texts(cells: Cells, k: np.ndarray) -> Sampled:
 
     Parameters
     ----------
-    cells : reduced rows with column response, and with column sample where the rows have it
+    cells : reduced rows with column response, and with columns sample and round where the rows have them; without
+        sample the first are those that stand first in the table
     k : int array (groups,), samples a problem that every round has
     """
     draws = np.minimum(k, SAMPLES)
@@ -123,8 +124,8 @@ def sample_texts(cells: Cells, k: np.ndarray) -> Sampled:
     chosen = _chosen(cells, size > 0)
     short = chosen & (size < draws[cells.group])
     rows = np.flatnonzero(cells.plain & (chosen & ~short)[cells.unit])
-    sample = cells.columns["sample"][rows] if "sample" in cells.columns else np.zeros(len(rows))
-    rows = rows[np.lexsort((sample, cells.unit[rows]))]
+    order = [cells.columns[name][rows] for name in ("round", "sample") if name in cells.columns]
+    rows = rows[np.lexsort((*order, cells.unit[rows]))]
     unit = cells.unit[rows]
     return Sampled(cells, rows[_place(unit) < draws[cells.group[unit]]], draws, short)
 

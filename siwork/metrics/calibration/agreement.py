@@ -16,14 +16,18 @@ _WEIGHTS = ("linear", "quadratic")
 
 
 def _labels(values: Any) -> np.ndarray:
-    # a list goes through object, because NumPy would turn None and NaN among strings into words
     if hasattr(values, "dtype"):
         return np.asarray(values)
-    array = np.array(list(values), dtype=object) if len(values) else np.empty(0, object)
+    # a list goes through object, because NumPy would turn None and NaN among strings into words
+    array = np.fromiter(values, object, len(values))
+    return array if any(isinstance(each, str) for each in array) else _numbers(array)
+
+
+def _numbers(labels: np.ndarray) -> np.ndarray:
     try:
-        return array.astype(float)  # None becomes NaN
+        return labels.astype(float)  # None becomes NaN
     except (TypeError, ValueError):
-        return array
+        return labels
 
 
 def _codes(labels: np.ndarray, sort: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -188,6 +192,14 @@ def fleiss_kappa(ratings: Any) -> float:
     return float((agreed - chance) / (1 - chance)) if chance < 1 else float("nan")
 
 
+def _one_kind(answers: np.ndarray, right: np.ndarray) -> None:
+    words, right_words = ({isinstance(label, str) for label in some} for some in (answers, right))
+    if len(answers) and len(right) and words.isdisjoint(right_words):
+        raise KnobError(
+            f"answers and right answers must be of one kind, got {answers[0]!r} and {right[0]!r}; convert one of them"
+        )
+
+
 class VoteShare(NamedTuple):
     """The vote of each problem's samples, arrays (G,)."""
 
@@ -214,7 +226,7 @@ def vote_reliability(answer: Any, problem: ArrayLike, gold_answer: Any) -> VoteS
 
     Raises
     ------
-    KnobError for lengths that differ, or a problem outside 0..G−1.
+    KnobError for lengths that differ, a problem outside 0..G−1, or strings on one side and numbers on the other.
 
     >>> vote_reliability(["4", "4", "5", None], [0, 0, 0, 1], ["4", "7"])[:2]
     (array([0.66666667,        nan]), array([ 1., nan]))
@@ -230,6 +242,8 @@ def vote_reliability(answer: Any, problem: ArrayLike, gold_answer: Any) -> VoteS
         votes, truth = votes.astype(object), truth.astype(object)
     codes, names = _codes(np.concatenate([votes, truth]))
     cast, gold = codes[: len(votes)], codes[len(votes) :]
+    if names.dtype == object:
+        _one_kind(*(names[np.bincount(some[some >= 0], minlength=len(names)) > 0] for some in (cast, gold)))
     owner, cast = owner[cast >= 0], cast[cast >= 0]
     n = np.bincount(owner, minlength=groups)
     key, first = pd.factorize(owner * (len(names) + 1) + cast)  # keys in the order they are first given

@@ -179,9 +179,10 @@ def bin_sums(found: Samples, codes: np.ndarray) -> Sums:
 
 def cell_sums(found: Samples, codes: np.ndarray) -> Cells:
     """Sums over the samples of each (problem, bin); without problems each sample is its own."""
-    problem = np.arange(len(codes)) if found.problem is None else found.problem
+    if found.problem is None:
+        return Cells(np.arange(len(codes)), codes, np.ones(len(codes), np.int64), found.score, found.gold)
     bins = int(codes.max(initial=-1)) + 1
-    key = problem * bins + codes
+    key = found.problem * bins + codes
     if found.groups * bins > 2 * len(codes) + 1024:
         key, names = pd.factorize(key)
         count = np.bincount(key)

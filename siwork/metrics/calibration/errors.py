@@ -210,10 +210,12 @@ def ece2_interval(
     by: str = "auto",
     edges: ArrayLike | None = None,
 ) -> Interval:
-    """`ece2_debiased` with its pivotal cluster bootstrap interval [θ − (q_high − P), θ − (q_low − P)].
+    """`ece2_debiased` with its pivotal cluster bootstrap interval, θ ± max(q_high − P, P − q_low).
 
     P is the plug-in Σ (n_b/N) gap_b², the truth of the bootstrap world, q the quantiles of the debiased value over
-    resamples of problems. Percentile intervals of a biased plug-in add the bias a second time.
+    resamples of problems. Percentile intervals of a biased plug-in add the bias a second time; arms of unequal length
+    (θ − (q_low − P) above) stop short where the value came out low, because the spread grows with the error: they covered
+    0.86–0.99 in simulations at 95 %, 40 and 200 problems, this form 0.94–1.00.
 
     Parameters
     ----------
@@ -243,8 +245,14 @@ def ece2_interval(
     value = float((share * (found.gap**2 - found.variance))[used].sum())
     centre = float((share * found.gap**2)[used].sum())
     star = _resampled(found.cells, groups, len(share), draws, seed)
+    half = pivotal_arm(star, centre, level)
+    return Interval(value, value - half, value + half, groups)
+
+
+def pivotal_arm(star: np.ndarray, centre: float, level: float) -> float:
+    """The longer distance from the truth of the bootstrap world to the quantiles of resampled values; NaN ones leave."""
     low, high = np.nanquantile(star, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(value, value - (float(high) - centre), value - (float(low) - centre), groups)
+    return max(float(high) - centre, centre - float(low))
 
 
 def _resampled(cells: Cells, groups: int, bins: int, draws: int, seed: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from siwork.metrics.catalogue import calibration, collapse, diversity, performance, tail, text, traces
+from siwork.metrics.catalogue import calibration, collapse, diversity, judges, performance, tail, text, traces
 from siwork.metrics.catalogue.kinds import Metric
 from siwork.metrics.intervals import UNBOUNDED
 from siwork.schema import KnobError, nearest
@@ -13,7 +13,7 @@ FAMILIES: dict[str, dict[str, Metric]] = {
     "performance": performance.METRICS,
     "diversity": {**diversity.METRICS, **text.METRICS},
     "tail": tail.METRICS,
-    "calibration": calibration.METRICS,
+    "calibration": {**calibration.METRICS, **judges.METRICS},
     "collapse": {**collapse.METRICS, **traces.METRICS},
 }
 METRICS: dict[str, Metric] = {name: metric for family in FAMILIES.values() for name, metric in family.items()}

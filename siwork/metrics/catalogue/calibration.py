@@ -19,11 +19,10 @@ from siwork.metrics.calibration import (
     gv_gap_relative,
     kappa,
     mce,
-    self_preference,
     smooth_ece,
     top_precision,
-    vote_reliability,
 )
+from siwork.metrics.calibration.brier import Brier
 from siwork.metrics.catalogue.kinds import (
     POSITIVE,
     SHARE,
@@ -43,6 +42,7 @@ from siwork.metrics.uncertainty import influence_se, jackknife_interval
 
 THRESHOLD = 0.5  # a score of at least this accepts
 BOTH = "a sample with known score and gold"
+TWO = "a bin with scored samples of two problems, of known gold,"
 _JACKKNIFE = 20
 _MCE_COUNT = 20  # samples that a bin needs: one sample alone is a gap of nearly 1
 _LEAST = 2.220446049250313e-16  # log loss clips scores here, as scikit-learn does
@@ -130,27 +130,26 @@ def _auroc(study: Study) -> Whole:
 
 
 def _jackknifed(
-    function: Callable[[np.ndarray, np.ndarray], float], how: str, needs: str = BOTH
+    function: Callable[..., float], how: str, needs: str = BOTH, binned: bool = False
 ) -> Callable[[Study], Whole]:
-    """A functional of score and gold, (score, gold) → float, with a jackknife over problems."""
+    """A functional of score and gold, (score, gold) → float, with a jackknife over problems; `binned` takes the bins too."""
 
-    def make(study: Study) -> Whole:
-        def one(part: Part) -> Estimate:
-            part = _known(part)
-            score, gold, n = part.column("score"), part.column("gold"), len(np.unique(part.problem))
-            value = float(function(score, gold))
-            if np.isnan(value):
-                return unknown(f"{needs} is needed", n)
-            if n < _JACKKNIFE:
-                return Estimate(value, np.nan, np.nan, n, f"{how}; fewer than {_JACKKNIFE} problems, so no interval")
-            keep = jackknife_interval(
-                lambda mask: float(function(score[mask], gold[mask])), part.problem, _JACKKNIFE, study.level
-            )
-            return Estimate(value, keep.low, keep.high, n, f"{how}; delete-group jackknife over problems")
+    def one(study: Study, g: int) -> Estimate:
+        part = _known(study.part(g))
+        score, gold, n = part.column("score"), part.column("gold"), len(np.unique(part.problem))
+        more = _bins(study, g) if binned else {}
+        words = f"{how}, {_bin_words(study, g)}" if binned else how
+        value = float(function(score, gold, **more))
+        if np.isnan(value):
+            return unknown(f"{needs} is needed", n)
+        if n < _JACKKNIFE:
+            return Estimate(value, np.nan, np.nan, n, f"{words}; fewer than {_JACKKNIFE} problems, so no interval")
+        keep = jackknife_interval(
+            lambda mask: float(function(score[mask], gold[mask], **more)), part.problem, _JACKKNIFE, study.level
+        )
+        return Estimate(value, keep.low, keep.high, n, f"{words}; delete-group jackknife over problems")
 
-        return each_group(study, one)
-
-    return make
+    return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
 
 
 def _bins(study: Study, g: int) -> dict[str, Any]:
@@ -159,10 +158,14 @@ def _bins(study: Study, g: int) -> dict[str, Any]:
 
 
 def _bin_words(study: Study, g: int) -> str:
-    return "one bin a score" if study.common[g].edges is None else f"{BINS} bins of equal mass in the first round"
+    if study.common[g].edges is None:
+        return "one bin a score"
+    return f"{BINS} bins of equal mass in the first round with more than {BINS} scores"
 
 
-def _binned(function: Callable[..., float], note: str, clustered: bool = False) -> Callable[[Study], Whole]:
+def _binned(
+    function: Callable[..., float], note: str, clustered: bool = False, needs: str = BOTH
+) -> Callable[[Study], Whole]:
     """A functional of binned scores that has no interval of its own."""
 
     def one(study: Study, g: int) -> Estimate:
@@ -171,7 +174,7 @@ def _binned(function: Callable[..., float], note: str, clustered: bool = False) 
         more = {"problem": part.problem} if clustered else {}
         value = float(function(part.column("score"), part.column("gold"), **more, **_bins(study, g)))
         if np.isnan(value):
-            return unknown(f"{BOTH} is needed", n)
+            return unknown(f"{needs} is needed", n)
         return Estimate(value, np.nan, np.nan, n, f"{_bin_words(study, g)}, {len(part.rows)} samples; {note}")
 
     return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
@@ -184,7 +187,7 @@ def _ece2(study: Study) -> Whole:
             part.column("score"), part.column("gold"), part.problem, level=study.level, **_bins(study, g)
         )
         if np.isnan(found.value):
-            return unknown("a bin with samples of two problems is needed", found.n)
+            return unknown(f"{TWO} is needed", found.n)
         words = f"{_bin_words(study, g)}, debiased for samples of one problem; pivotal bootstrap over problems"
         return Estimate(found.value, found.low, found.high, found.n, words)
 
@@ -212,51 +215,13 @@ def _per_problem(
     return make
 
 
-def _vote(right: bool) -> Callable[[Study], PerProblem]:
-    def make(study: Study) -> PerProblem:
-        cells = study.cells
-        rows = np.flatnonzero(cells.judged if right else cells.plain)
-        answer = cells.columns["answer"][rows]
-        units, code = np.unique(cells.unit[rows], return_inverse=True)
-        value = np.full(cells.units, np.nan)
-        gold = (
-            _right_answer(answer, cells.columns["gold"][rows], code, len(units)) if right else np.full(len(units), -2.0)
-        )
-        found = vote_reliability(np.where(answer < 0, np.nan, answer.astype(float)), code, gold)
-        value[units] = found.right if right else found.share
-        n = cells.count(cells.plain)
-        how = "the commonest answer is right, ties split" if right else "share of votes for the commonest answer"
-        how += f", n={int(n.min(initial=0))} samples or more"
-        return PerProblem(value, how, SHARE, "a vote" + (" and known gold" if right else ""))
-
-    return make
-
-
-def _right_answer(answer: np.ndarray, gold: np.ndarray, code: np.ndarray, problems: int) -> np.ndarray:
-    """One right answer of each problem (problems,): the commonest; −2, which nobody votes for, where none was given."""
-    right = (gold == 1) & (answer >= 0)
-    found, counts = np.unique(np.c_[code[right], answer[right]], axis=0, return_counts=True)
-    order = np.lexsort((-counts, found[:, 0]))
-    first = order[np.diff(found[order, 0], prepend=-1) > 0]
-    out = np.full(problems, -2.0)
-    out[found[first, 0]] = found[first, 1]
-    return out
-
-
-def _self_preference(study: Study) -> Whole:
-    def one(part: Part) -> Estimate:
-        own = _names(part, "agent") == _names(part, "verifier")
-        found = self_preference(part.column("score"), part.column("gold"), own, part.problem)
-        if np.isnan(found.value):
-            return unknown("scored right and wrong texts of the verifier and of others are needed", found.n)
-        words = "score of own − of others' texts at equal truth; linearised t over problems"
-        return Estimate(found.value, found.low, found.high, found.n, words)
-
-    return each_group(study, one)
-
-
-def _names(part: Part, column: str) -> np.ndarray:
-    return np.asarray(part.cells.texts[column].take(part.rows).to_pylist(), dtype=object)
+def _murphy(of: Callable[[Brier], float]) -> Callable[[Study], Whole]:
+    return _jackknifed(
+        lambda s, y, **more: of(brier_decomposition(s, y, corrected=True, **more)),
+        "Murphy, bias-corrected",
+        "a second sample with known score and gold",
+        binned=True,
+    )
 
 
 def _kappa(score: np.ndarray, gold: np.ndarray) -> float:
@@ -292,23 +257,27 @@ METRICS: dict[str, Metric] = {
     ),
     "ece": _sg(_binned(ece, "biased up, read it beside ece_floor: no interval"), "calibration error of the score ↓"),
     "ece_floor": _sg(
-        _binned(ece_floor, "an expectation, so no interval", True), "the ECE that a calibrated verifier would show"
+        _binned(ece_floor, "an expectation, so no interval", True, TWO), "the ECE that a calibrated verifier would show"
     ),
     "ece2_debiased": _sg(_ece2, "squared calibration error, 0 is calibrated ↓", (-1.0, 1.0)),
     "mce": _sg(
-        _binned(lambda s, y, **more: mce(s, y, min_count=_MCE_COUNT, **more), "biased up: no interval"),
+        _binned(
+            lambda s, y, **more: mce(s, y, min_count=_MCE_COUNT, **more),
+            "biased up: no interval",
+            needs=f"a bin of {_MCE_COUNT} samples with known score and gold",
+        ),
         "largest calibration gap of a bin of 20 samples ↓",
     ),
     "smooth_ece": _sg(_binned(_smooth, "without bins, biased up: no interval"), "calibration error without bins ↓"),
     "brier": _sg(_row_ratio(lambda s, y: (s - y) ** 2, "mean (score − gold)²", SHARE), "squared error of the score ↓"),
     "log_loss": _sg(_row_ratio(_log_loss, "mean log loss", POSITIVE), "log loss of the score ↓", POSITIVE, "nats"),
     "brier_reliability": _sg(
-        _jackknifed(lambda s, y: brier_decomposition(s, y, corrected=True).reliability, "Murphy, bias-corrected"),
+        _murphy(lambda found: found.reliability),
         "miscalibration part of the Brier score ↓",
         (-1.0, 1.0),
     ),
     "brier_resolution": _sg(
-        _jackknifed(lambda s, y: brier_decomposition(s, y, corrected=True).resolution, "Murphy, bias-corrected"),
+        _murphy(lambda found: found.resolution),
         "what the score knows, in Brier units ↑",
         (-1.0, 1.0),
     ),
@@ -320,7 +289,9 @@ METRICS: dict[str, Metric] = {
         (-np.inf, 1.0),
     ),
     "kappa": _sg(
-        _jackknifed(_kappa, f"Cohen, accepted is score ≥ {THRESHOLD}"), "agreement beyond chance ↑", (-1.0, 1.0)
+        _jackknifed(_kappa, f"Cohen, accepted is score ≥ {THRESHOLD}", "a sample of another verdict or truth"),
+        "agreement beyond chance ↑",
+        (-1.0, 1.0),
     ),
     "gv_gap": _sg(
         _per_problem(lambda s, y, p: gv_gap(s, y, p, THRESHOLD), "accepted − all, 0 where none is", (-1.0, 1.0), BOTH),
@@ -337,10 +308,5 @@ METRICS: dict[str, Metric] = {
     "top_precision": _sg(
         _per_problem(lambda s, y, p: top_precision(s, y, p, 0.25), "top quarter by score, ties split", SHARE, BOTH),
         "right among the best scored quarter ↑",
-    ),
-    "vote_share": Metric(("answer",), _vote(False), "votes for the commonest answer ↕", "", SHARE),
-    "vote_right": Metric(("answer", "gold"), _vote(True), "problems whose commonest answer is right ↑", "", SHARE),
-    "self_preference": Metric(
-        (*_SG, "agent", "verifier"), _self_preference, "favour for own texts at equal truth ↓", "", (-1.0, 1.0)
     ),
 }

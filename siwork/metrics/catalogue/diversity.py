@@ -50,7 +50,8 @@ def _distinct_answers(study: Study) -> PerProblem:
     n = cells.count(cells.plain)
     value = distinct_at_k(counts, ks, unit, n)
     value[(n > 0) & (np.bincount(unit, minlength=cells.units) == 0)] = np.nan
-    return PerProblem(value, OF_K, (0.0, study.k), "a readable answer", study.k, (n > 0) & (n < ks))
+    short = (n > 0) & (n < ks)
+    return PerProblem(value, OF_K, (0.0, study.k), "a readable answer", study.k, short, drawn="samples")
 
 
 def _answer_entropy(study: Study) -> PerProblem:
@@ -83,21 +84,25 @@ def _answer_coverage(study: Study) -> PerProblem:
 
 
 def _mode_share(study: Study) -> PerProblem:
-    """1 where a problem's commonest answer is the answer that is commonest so in its group."""
+    """Share of a problem's commonest answers that are the answer commonest so in its group; ties are split."""
     cells = study.cells
-    rows = np.flatnonzero(cells.plain & (cells.columns["answer"] >= 0))
-    answer, unit = cells.columns["answer"][rows], cells.unit[rows]
-    found, counts = np.unique(np.c_[unit, answer], axis=0, return_counts=True)
-    order = np.lexsort((found[:, 1], -counts, found[:, 0]))  # ties: the answer seen first
-    top = found[order][np.diff(found[order, 0], prepend=-1) > 0]
-    names, often = np.unique(np.c_[cells.group[top[:, 0]], top[:, 1]], axis=0, return_counts=True)
-    first = np.lexsort((names[:, 1], -often, names[:, 0]))
-    first = first[np.diff(names[first, 0], prepend=-1) > 0]
-    mode = np.full(cells.groups, -1)
-    mode[names[first, 0]] = names[first, 1]
+    ballots = cells.ballots(cells.plain)
+    top = ballots.commonest(cells.units)
+    unit, answer = ballots.unit[top], ballots.answer[top]
+    weight = 1.0 / np.bincount(unit, minlength=cells.units)[unit]
+    key, string = np.unique(cells.group[unit] * (int(answer.max(initial=0)) + 1) + answer, return_inverse=True)
+    often = np.bincount(string, weight, len(key))
+    group = np.zeros(len(key), np.int64)
+    group[string] = cells.group[unit]
+    most = np.zeros(cells.groups)
+    np.maximum.at(most, group, often)
+    mode = often > most[group] - 1e-9
+    modes = np.bincount(group[mode], minlength=cells.groups)
     value = np.full(cells.units, np.nan)
-    value[top[:, 0]] = top[:, 1] == mode[cells.group[top[:, 0]]]
-    return PerProblem(value, "problems whose commonest answer is the one string", SHARE, "a readable answer")
+    value[unit] = 0.0
+    np.add.at(value, unit, weight * mode[string] / modes[cells.group[unit]])
+    how = "problems whose commonest answer is the one string, ties split"
+    return PerProblem(value, how, SHARE, "a readable answer")
 
 
 def _agent_disagreement(study: Study) -> PerProblem:

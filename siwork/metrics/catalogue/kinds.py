@@ -13,6 +13,7 @@ from siwork.metrics.study import Study
 
 SHARE = (0.0, 1.0)
 POSITIVE, NEGATIVE = (0.0, np.inf), (-np.inf, 0.0)
+NULLS = "rows with null left out"
 OF_K = "exact mean over draws of k={k} samples"
 
 
@@ -25,8 +26,11 @@ class PerProblem(NamedTuple):
     lacking: str = ""  # what a problem without a value lacks, in words like `how`
     k: np.ndarray | None = None  # (groups,) draws, where the metric has them
     short: np.ndarray | None = None  # (units,) bool: too few samples, which makes the group's value unknown
-    lost: np.ndarray | None = None  # (groups,) rows left out because the column is null
+    lost: np.ndarray | None = None  # (groups,) rows left out
+    out: str = NULLS  # which rows these are
     among: np.ndarray | None = None  # (units,) bool: problems the metric is about; None is all
+    drawn: str = "samples with known gold"  # what `short` lacks
+    notes: Sequence[str] = ()  # (groups,) more words on the estimator of each group
 
 
 class Ratio(NamedTuple):
@@ -38,7 +42,8 @@ class Ratio(NamedTuple):
     lacking: str  # what a group without a value lacks
     span: Span = SHARE
     shape: Callable[[np.ndarray], np.ndarray] | None = None  # monotone function applied to value and interval
-    lost: np.ndarray | None = None
+    lost: np.ndarray | None = None  # (groups,) rows left out
+    out: str = NULLS  # which rows these are
 
 
 class Estimate(NamedTuple):

@@ -140,23 +140,28 @@ def _head_tail(study: Study) -> Whole:
 
 def _balance(study: Study) -> PerProblem:
     """B-STaR's balance score from the right answers that were kept."""
-    cells = study.cells
+    cells, gold = study.cells, study.cells.columns["gold"]
     kept = cells.columns["weight"] > 0
-    m, units = cells.count(kept), cells.units
-    right, unit = cells.types(kept & (cells.columns["gold"] == 1))
-    u = np.bincount(unit, right > 0, units).astype(np.int64)
+    known, right = kept & ~np.isnan(gold), kept & (gold == 1)
+    m = cells.count(known)
+    types, unit = cells.types(right)
+    u = np.bincount(unit, types > 0, cells.units).astype(np.int64)
+    unread = cells.count(right & (cells.columns["answer"] < 0)) > 0  # right, but which answer?
+    value = np.where((m > 0) & ~unread, balance_score(u, m), np.nan)
     how = "min(different right kept / 8, 1) · different right kept / kept"
-    return PerProblem(np.where(m > 0, balance_score(u, m), np.nan), how, SHARE, "a kept sample")
+    lacking = "a kept sample with known gold, and an answer in each right one"
+    return PerProblem(value, how, SHARE, lacking, lost=cells.rows_by_group(kept & ~known))
 
 
 def _covered(study: Study) -> PerProblem:
-    """Chance that a draw of k samples of a problem holds a kept one."""
+    """Chance that a draw of k rows of a problem holds a kept one."""
     cells = study.cells
     n = cells.count(np.ones(len(cells.unit), bool))
     kept = cells.count(cells.columns["weight"] > 0)
-    ks = np.minimum(study.k, n.min(initial=1)) if len(n) else study.k
-    value = 1.0 - none_drawn(n, kept, ks[cells.group])
-    return PerProblem(value, "problems with a kept one among {k} rows", SHARE, "a row", ks)
+    own = study.k[cells.group]
+    value = 1.0 - none_drawn(n, kept, own)
+    how = "problems with a kept one among {k} rows, exact mean over draws"
+    return PerProblem(value, how, SHARE, "a row", study.k, n < own, drawn="rows")
 
 
 _WEIGHT, _BAND = ("weight",), ("weight", "band")

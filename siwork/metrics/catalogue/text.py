@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,22 +32,31 @@ POOL = 1024  # texts of a pool over problems
 BYTES = 65_536  # of a pool that is compressed
 JACKKNIFE = 20
 _TEXTS = ("response",)
-_READS = ("sample",)
+_READS = ("sample", "round")  # which rows come first
 
 
-def _sampled(study: Study, value: np.ndarray, how: str, span: Any, lacking: str) -> PerProblem:
+def _sampled(
+    study: Study, value: np.ndarray, how: str, span: Any, lacking: str, notes: Sequence[str] | None = None
+) -> PerProblem:
     """A mean over the sampled problems."""
     texts = study.texts
     among = texts.short.copy()
     among[texts.problem[1]] = True
-    how = f"{how}, first {{k}} responses of a problem, {_which(study, among)}"
-    return PerProblem(texts.spread(value), how, span, lacking, texts.draws, texts.short, among=among)
+    which = _which(study, among)
+    notes = which if notes is None else [f"{note}, {each}" for note, each in zip(notes, which, strict=True)]
+    how = f"{how}, first {{k}} responses of a problem"
+    return PerProblem(
+        texts.spread(value), how, span, lacking, texts.draws, texts.short, among=among, drawn="samples", notes=notes
+    )
 
 
-def _which(study: Study, among: np.ndarray) -> str:
-    most = int(study.cells.by_group(among).max(initial=0))
-    every = int(study.cells.by_group(np.ones(study.cells.units, bool)).max(initial=0))
-    return "every problem" if most == every else f"a fixed sample of {most} problems"
+def _which(study: Study, among: np.ndarray) -> list[str]:
+    cells = study.cells
+    chosen, every = cells.by_group(among), cells.by_group(cells.count(cells.plain) > 0)
+    return [
+        "every problem" if some == all_ else f"a fixed sample of {some} problems"
+        for some, all_ in zip(chosen.tolist(), every.tolist(), strict=True)
+    ]
 
 
 def _tokens(study: Study) -> Tokens:
@@ -56,9 +65,8 @@ def _tokens(study: Study) -> Tokens:
     return study.texts.cut(lengths)
 
 
-def _cut_words(study: Study) -> str:
-    lengths = sorted({each.length for each in study.common})
-    return f"cut to {'/'.join(map(str, lengths))} tokens" if len(lengths) < 4 else "cut to one length a run"
+def _cut_words(study: Study) -> list[str]:
+    return [f"cut to {each.length} tokens" for each in study.common]
 
 
 def within(function: Callable[[Tokens, np.ndarray], np.ndarray], how: str) -> Callable[[Study], PerProblem]:
@@ -66,7 +74,7 @@ def within(function: Callable[[Tokens, np.ndarray], np.ndarray], how: str) -> Ca
 
     def make(study: Study) -> PerProblem:
         value = function(_tokens(study), study.texts.problem[0])
-        return _sampled(study, value, f"{how}, {_cut_words(study)}", SHARE, "responses that are long enough")
+        return _sampled(study, value, how, SHARE, "responses that are long enough", _cut_words(study))
 
     return make
 
@@ -138,17 +146,20 @@ def _jackknifed(
 
 
 def _compression(study: Study) -> Whole:
-    """As many texts as fit into the bytes that every round has, at most two windows of gzip."""
+    """The bytes that every round has, at most two windows of gzip, of the texts of the pool in their mixed order."""
 
     def one(g: int) -> Estimate:
         places, each = pool_of(study, g)
         size = study.common[g].size
         budget = min(size[each - 1] if len(size) >= each else BYTES, BYTES)
-        fits = np.cumsum([len(study.texts.text[i].encode()) + 1 for i in places]) <= budget if len(places) else []
-        if budget < 1000:
+        if len(places) and budget < 1000:
             return unknown(f"{budget} bytes of text in the shortest round: the frame of gzip weighs in below 1000")
+        reach = np.cumsum([len(study.texts.text[i].encode()) + 1 for i in places])
+        places = places[: np.searchsorted(reach, budget) + 1]  # the last one is cut
         words = f"gzip level 9 of {budget} bytes"
-        return _jackknifed(study, places[fits], lambda s, i: compression_ratio([s.texts.text[j] for j in i]), words)
+        return _jackknifed(
+            study, places, lambda s, i: compression_ratio([s.texts.text[j] for j in i], budget=budget), words
+        )
 
     return Whole([one(g) for g in range(study.cells.groups)])
 

@@ -18,6 +18,7 @@ from siwork.metrics.uncertainty import jackknife_interval
 
 _JACKKNIFE = 20
 _CHANGE = (-1.0, 1.0)
+_UNPAIRED = "revisions left out whose own gold, or first attempt with known gold, is not there"
 
 # Gandhi et al. 2025 (arXiv:2503.01307) name the four habits; the word lists are ours
 BEHAVIOURS = {
@@ -62,7 +63,9 @@ def _after(before: float | None, value: str, how: str, lacking: str) -> Callable
         unit = cells.unit[pairs.after[mask]]
         part = np.bincount(unit, x[mask], cells.units)
         whole = np.bincount(unit, minlength=cells.units).astype(float)
-        return Ratio(part, whole, how, lacking, _CHANGE if value == "change" else SHARE)
+        revisions = cells.rows_by_group(cells.columns["turn"] == 1)
+        lost = revisions - np.bincount(cells.group[cells.unit[pairs.after]], minlength=cells.groups)
+        return Ratio(part, whole, how, lacking, _CHANGE if value == "change" else SHARE, lost=lost, out=_UNPAIRED)
 
     return make
 
@@ -231,7 +234,8 @@ METRICS: dict[str, Metric] = {
     "pair_score_gap": Metric((*_SIDES, "score"), _pair_gap, "how far the sides of a pair are apart ↑", "", _CHANGE),
     **{
         f"behaviour_{name}": Metric(
-            ("response",), of_each(_shows(pattern), "responses with its words"), f"{name} in words ↕", "", SHARE, ("sample",)
+            ("response",), of_each(_shows(pattern), "responses with its words"), f"{name} in words ↕", "", SHARE,
+            ("sample", "round"),
         )
         for name, pattern in BEHAVIOURS.items()
     },

@@ -88,8 +88,8 @@ def _change(n0: np.ndarray, c0: np.ndarray, n1: np.ndarray, c1: np.ndarray, most
 
 def _unequal(change: np.ndarray, level: float, draws: int, seed: int) -> tuple[float, float, float, float]:
     """`crossover_interval` for rounds with other numbers of samples: each curve is unbiased at its own n."""
-    k = _first_below(change.mean(axis=0))
-    k = float(k) if np.isfinite(k) else float("nan")
+    at = float(_first_below(change.mean(axis=0)))
+    k = at if np.isfinite(at) else float("nan")
     if len(change) < 2:
         return k, float("nan"), float("nan"), float("nan")
     star = _first_below(cluster_bootstrap(change, bootstrap_weights(len(change), draws, seed)) / len(change))

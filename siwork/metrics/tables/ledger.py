@@ -81,7 +81,7 @@ def ledger(rows: Any, first: int = 0, last: int | None = None, level: float = 0.
 
     >>> rows = pd.DataFrame({"run": "a", "round": [0, 0, 1, 1], "split": "train", "problem": list("xyxy")})
     >>> ledger(rows.assign(gold=[False, True, True, True]))[["gained", "kept", "expected_gained"]].values.tolist()
-    [[1.0, 1.0, 0.5]]
+    [[1, 1, 0.5]]
     """
     checked_level(level)
     return table_of((_entry(pair, level) for pair in pairs(tries(rows), first, last)), _COLUMNS)

@@ -55,7 +55,7 @@ def novelty(rows: Any, embed: Any = None, level: float = 0.95) -> pd.DataFrame:
 
     >>> rows = pd.DataFrame({"run": "a", "split": "train", "round": [0, 1, 1], "problem": list("xyz"), "prompt": ["a", "a", "b"]})
     >>> novelty(rows, lambda texts: [[text == "a", text == "b"] for text in texts])[["value", "repeated"]].values.tolist()[1]
-    [0.5, 1.0]
+    [0.5, 1]
     """
     checked_level(level)
     found: dict[tuple[str, str], dict[int, pd.DataFrame]] = {}
@@ -75,10 +75,12 @@ def _prompts(table: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.Dat
     plain["difficulty"] = difficulty.to_numpy(float, na_value=np.nan)
     means = plain.groupby(names[:4], sort=False)["difficulty"].mean().reset_index()
     for (run, split, r), part in means.groupby(["run", "split", "round"], sort=True):
-        yield (str(run), str(split), int(r)), part[["prompt", "difficulty"]]
+        yield (str(run), str(split), int(str(r))), part[["prompt", "difficulty"]]
 
 
-def _lines(place: tuple[str, str], rounds: dict[int, pd.DataFrame], embed: Any, level: float) -> Iterator[dict[str, Any]]:
+def _lines(
+    place: tuple[str, str], rounds: dict[int, pd.DataFrame], embed: Any, level: float
+) -> Iterator[dict[str, Any]]:
     """Every different prompt is embedded once; only prompts that were not there before are compared."""
     texts = list(dict.fromkeys(text for r in sorted(rounds) for text in rounds[r]["prompt"]))
     vectors, code = features(texts, embed), {text: i for i, text in enumerate(texts)}

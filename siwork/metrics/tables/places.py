@@ -182,7 +182,9 @@ def _pair(place: Place, first: int, r: int) -> Pair:
     reason = ""
     if not common.any():
         gone = [x for x in (first, r) if x not in place.rounds]
-        reason = f"round {gone[0]} has no rows of this split" if gone else f"no common problem of rounds {first} and {r}"
+        reason = (
+            f"round {gone[0]} has no rows of this split" if gone else f"no common problem of rounds {first} and {r}"
+        )
     return Pair(place, first, r, common, int((either & ~common).sum()), reason)
 
 
@@ -193,12 +195,12 @@ def table_of(lines: Iterable[Mapping[str, Any]], columns: Mapping[str, pa.DataTy
 
 def typed(table: pd.DataFrame, columns: Mapping[str, pa.DataType]) -> pd.DataFrame:
     """The columns named, in their order, as Arrow types with null for NaN; a missing one is null."""
-    out = {name: _arrow(table[name] if name in table else None, len(table), kind) for name, kind in columns.items()}
+    out = {name: _arrow(table.get(name), len(table), kind) for name, kind in columns.items()}
     return pd.DataFrame(out, index=range(len(table)))
 
 
 def _arrow(values: pd.Series | None, size: int, kind: pa.DataType) -> pd.arrays.ArrowExtensionArray:
-    given = np.full(size, None, object) if values is None else values.to_numpy(dtype=object, na_value=None)
+    given = np.full(size, None, object) if values is None else values.astype(object).to_numpy()
     return pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(given, kind, from_pandas=True)]))
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtr
 
 from siwork.metrics.calibration import transport
 from siwork.metrics.cells import Cells
@@ -54,8 +54,8 @@ def parting(rows: Any, level: float = 0.95, first: int = 0, draws: int = 1000, s
     """How far the verifier's score has left the truth since a round, and since when: score up, truth down.
 
     All rows that have both count, kept or not, hinted or revised too. Bands are simultaneous over the later rounds and the
-    three numbers of a (run, split): max-T over one bootstrap of problems, whose weights serve every round. Standard errors
-    carry the t factor of their problems, so that the bands hold for few problems as well.
+    three numbers of a (run, split): max-T over one bootstrap of problems, whose weights serve every round, gives the level of
+    each; the band is a t interval of that level, as the bootstrap alone is too narrow for few problems.
 
     Parameters
     ----------
@@ -136,18 +136,24 @@ def _parted(found: list[Pair], level: float, draws: int, seed: int) -> Iterator[
 
 
 def _bands(live: list[Pair], level: float, draws: int, seed: int) -> _Family:
-    changes = np.stack([_of_pair(pair)[part] for pair in live for part in _PARTS], axis=1)  # (G, m), NaN where not common
+    changes = np.stack(
+        [_of_pair(pair)[part] for pair in live for part in _PARTS], axis=1
+    )  # (G, m), NaN where not common
     known = ~np.isnan(changes)
     changes, known = changes[known.any(axis=1)], known[known.any(axis=1)]
     filled, n = np.where(known, changes, 0.0), known.sum(axis=0)
     value = filled.sum(axis=0) / n
     sd = np.sqrt(divide((np.where(known, changes - value, 0.0) ** 2).sum(axis=0), n - 1.0))
-    t = student_t(n, level) / float(ndtri(0.5 + level / 2))
-    se = np.where(sd > 1e-12, t * sd / np.sqrt(n), 0.0)
+    se = np.where(sd > 1e-12, sd / np.sqrt(n), 0.0)
     totals = cluster_bootstrap(np.hstack([filled, known]), bootstrap_weights(len(changes), draws, seed))
     star = divide(totals[:, : len(n)], totals[:, len(n) :])
-    bands = max_t(star, value, se, level)
-    low, high = bands.low.copy(), bands.high.copy()
+    star = value + (star - value) * np.sqrt(divide(n.astype(float), n - 1.0))  # resamples vary by (n − 1)/n too little
+    constant = max_t(star, value, se, level).constant
+    half = np.full(len(n), np.nan)
+    if not np.isnan(constant):  # to the level of one band alone that keeps all of them
+        alone = float(np.clip(2 * ndtr(constant) - 1, level, 1 - 1e-12))
+        half = np.where(se > 0, student_t(n, alone) * se, np.nan)
+    low, high = value - half, value + half
     each = 1 - (1 - level) / len(n)
     for j in np.flatnonzero((se == 0) & (n > 1)):
         span = _SPAN[_PARTS[j % 3]]
@@ -200,10 +206,11 @@ def transport_by_round(rows: Any, first: int = 0, level: float = 0.95, seed: int
     ------
     KnobError for a bad level or a first round that is not there; SchemaError for a missing column.
 
-    >>> rows = pd.DataFrame({"run": "a", "split": "train", "round": np.repeat([0, 1], 80), "problem": np.tile(np.arange(80), 2)})
-    >>> rows = rows.assign(score=[0.2, 0.8] * 80, gold=[False, True] * 40 + [False] * 80).astype({"problem": str})
-    >>> transport_by_round(rows)[["gap", "holds"]].values.tolist()
-    [[0.5, False]]
+    >>> rows = pd.DataFrame({"run": "a", "split": "train", "round": [0] * 400 + [1] * 400, "problem": list("abcdefghij") * 80})
+    >>> score, luck = np.random.default_rng(0).random((2, 800))
+    >>> rows = rows.assign(score=score, gold=luck < score * (1 - 0.5 * rows["round"]))  # later scores promise twice the truth
+    >>> transport_by_round(rows)[["gap", "holds"]].round(2).values.tolist()
+    [[0.2, False]]
     """
     checked_level(level)
     held: dict[tuple[str, str], dict[int, list[np.ndarray]]] = {}
@@ -232,6 +239,8 @@ def _carried(
         words = "isotonic map across folds of problems; pivotal cluster bootstrap; Holm over rounds"
         if np.isnan(found.ece2):
             words = "no bin has samples with score and gold of two problems in each round"
+        elif np.isnan(found.p):
+            words += "; the gaps do not vary, so no test"
         elif found.n < FEW:
             words += "; few_problems"
         numbers = found._asdict()

@@ -37,9 +37,7 @@ _LORENZ = {
 Place = tuple[str, str]
 
 
-def reliability_table(
-    rows: Any, by: Sequence[str] = ("round",), level: float = 0.95, bins: int = 10
-) -> pd.DataFrame:
+def reliability_table(rows: Any, by: Sequence[str] = ("round",), level: float = 0.95, bins: int = 10) -> pd.DataFrame:
     """Mean truth against mean score in bins of scores, one reliability diagram a group, all with the first round's bins.
 
     Parameters
@@ -60,14 +58,15 @@ def reliability_table(
 
     >>> rows = pd.DataFrame({"run": "a", "round": 0, "split": "train", "problem": list("wxyz"), "score": [0.2, 0.2, 0.9, 0.9]})
     >>> reliability_table(rows.assign(gold=[False, True, True, True]))[["score", "gold", "count"]].values.tolist()
-    [[0.2, 0.5, 2.0], [0.9, 1.0, 2.0]]
+    [[0.2, 0.5, 2], [0.9, 1.0, 2]]
     """
-    apart, lines, edges = _apart(by), [], {}
     checked_level(level)
+    apart, lines = _apart(by), []
+    edges: dict[Place, np.ndarray] = {}
     for cells in _whole_groups(rows, ["score", "gold"], (), apart):
         edges |= {place: found for place, found in _edges(cells, bins).items() if place not in edges}
         for g, place in enumerate(cells.places()):
-            lines.append(_with_keys(cells, g, _reliable(cells.part(g).plain, edges[place], level)))
+            lines.append(_with_keys(cells, g, _reliable(cells.part(g).plain, edges.get(place), level)))
     columns = {**_BIN, "count": WHOLE, "problems": WHOLE, **_MEANS}
     return _ordered(lines, apart, columns)
 
@@ -80,33 +79,37 @@ def _apart(by: Sequence[str]) -> tuple[str, ...]:
 
 def _whole_groups(rows: Any, needs: Sequence[str], reads: Sequence[str], apart: Sequence[str]) -> Iterator[Cells]:
     """Cells by the columns apart and round where there is one, so that no group is cut in two."""
-    wanted = [*needs, *reads]
-    read = [*reads, *(name for name in apart if name not in ("round", "kept"))]
-    if "round" in apart:
-        for table in tables_of(rows, needs, read):
-            yield reduce_rows(table, apart, [*wanted, "round"])
-    else:
-        table = gathered(rows, needs, [*read, *(["weight"] if "kept" in apart else [])])
-        if table is not None:
-            yield reduce_rows(table, apart, [*wanted, "round"])
+    read = [*reads, *_columns(apart)]
+    pooled = None if "round" in apart else gathered(rows, needs, read)
+    for table in tables_of(rows, needs, read) if "round" in apart else [pooled]:
+        if table is None:
+            return
+        yield reduce_rows(table, apart, [*needs, *reads, "round"])
+
+
+def _columns(apart: Sequence[str]) -> list[str]:
+    """The row columns behind the columns apart."""
+    return ["weight" if name == "kept" else name for name in apart if name != "round"]
 
 
 def _edges(cells: Cells, bins: int) -> dict[Place, np.ndarray]:
-    """Edges of the bins of each (run, split), by its first round."""
+    """Edges of the bins of each (run, split) by the first round that has a scored sample."""
     scored = cells.judged & ~np.isnan(cells.columns["score"])
     of = {place: i for i, place in enumerate(dict.fromkeys(cells.places()))}
     place = np.array([of[each] for each in cells.places()], np.int64)[cells.group][cells.unit]
     out = {}
     for name, i in of.items():
         here = (place == i) & scored
+        if not here.any():
+            continue
         rounds = cells.columns["round"][here]
         first = here.copy()
-        first[here] = rounds == rounds.min(initial=np.inf)
+        first[here] = rounds == rounds.min()
         out[name] = mass_edges(cells.columns["score"][first], bins, "auto")
     return out
 
 
-def _reliable(part: Part, edges: np.ndarray, level: float) -> pd.DataFrame:
+def _reliable(part: Part, edges: np.ndarray | None, level: float) -> pd.DataFrame:
     score, gold = part.column("score"), part.column("gold")
     table = reliability(score, gold, part.problem, level=level, edges=edges)
     if not len(table):
@@ -164,14 +167,16 @@ def vote_table(rows: Any, by: Sequence[str] = ("round",), bins: int = 5, level: 
     """
     checked_level(level)
     apart, count = _apart(by), int(whole("bins", bins, 1))
-    table = gathered(rows, ["answer", "gold"], ["sample", "weight", *(name for name in apart if name != "kept")])
+    table = gathered(rows, ["answer", "gold"], ["sample", *_columns(apart)])
     lines = []
     if table is not None:
         cells = reduce_rows(table, apart, ["answer", "gold", "sample"])
         n, _ = cells.tried
         least = _least(cells, n)
         share, right = _votes(cells, least)
-        lines = [_with_keys(cells, g, _by_share(cells, g, share, right, least[g], count, level)) for g in range(cells.groups)]
+        lines = [
+            _with_keys(cells, g, _by_share(cells, g, share, right, least[g], count, level)) for g in range(cells.groups)
+        ]
     columns = {**_BIN, "problems": WHOLE, **_MEANS, "k": WHOLE, "left_out": WHOLE}
     columns["method"] = columns.pop("method")
     return _ordered(lines, apart, columns)

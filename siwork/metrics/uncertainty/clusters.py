@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from siwork.metrics.intervals import checked_level, equal_bounds, moments, wilson
+from siwork.metrics.intervals import UNBOUNDED, checked_level, grouped_change, grouped_mean, wilson
 from siwork.schema import KnobError
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _POISSON = 5000  # problems above which bootstrap weights are Poisson
+_CELLS = 1 << 17  # weights made or summed at a time: 1 MB, which stays in cache
 
 
 class Interval(NamedTuple):
@@ -99,26 +100,32 @@ def cluster_se(value: ArrayLike, problem: ArrayLike, correction: bool = True) ->
 
 
 def cluster_t(values: ArrayLike, level: float = 0.95, span: tuple[float, float] = (0.0, 1.0)) -> tuple[float, float]:
-    """Interval of the mean of per-problem values: x̄ ± t_{G−1} · sd/√G.
+    """Interval of the mean of per-problem values, in the form that covers what it promises.
+
+    Within the span: Wilson's interval with the effective number of units x̄(1−x̄)/SE², SE = sd/√G, and Student's quantile
+    (Wilson's own where every value is 0 or 1). Outside it, or with an infinite span: x̄ ± t_{G−1} · SE.
 
     Parameters
     ----------
     values : float array (G,), one a problem; a NaN makes the interval unknown
     level : coverage, between 0 and 1
-    span : least and greatest possible value, needed when all values are equal: then the interval is Wilson's bound on
-        the share of problems that could lie at either end; NaN when the values lie outside the span
+    span : least and greatest possible value; where all values are equal the interval is Wilson's bound on the share of
+        problems that could lie at either end
 
     Returns
     -------
-    low, high : floats; NaN with fewer than two problems.
+    low, high : floats; NaN with fewer than 5 problems, when the mean is worth less than 30 coin flips, when too few
+    problems differ from the rest (skewness of the mean above 1/4), or for equal values outside the span.
 
     Raises
     ------
     KnobError for a level outside (0, 1).
 
-    >>> low, high = cluster_t([0.0, 0.5, 1.0])
+    Source: Wilson 1927; effective size, Korn and Graubard 1998; which intervals are given: `data/intervals/coverage.csv`.
+
+    >>> low, high = cluster_t(np.linspace(0, 1, 21))
     >>> round(low, 3), round(high, 3)
-    (-0.742, 1.742)
+    (0.364, 0.636)
     >>> round(cluster_t([1.0] * 5)[0], 4)
     0.5655
     """
@@ -126,15 +133,14 @@ def cluster_t(values: ArrayLike, level: float = 0.95, span: tuple[float, float] 
     if np.isnan(x).any():
         checked_level(level)
         return float("nan"), float("nan")
-    found = moments(x, np.zeros(len(x), np.int64), 1, level)
-    low, high = found.low, found.high
-    if found.equal[0]:
-        low, high = equal_bounds(found.value, found.n, level, span)
-    return float(low[0]), float(high[0])
+    equal = x.size and np.ptp(x) == 0
+    inside = equal or (x.size and span[0] <= x.min() and x.max() <= span[1])
+    found = grouped_mean(x, np.zeros(len(x), np.int64), 1, level, span if inside else UNBOUNDED)
+    return float(found.low[0]), float(found.high[0])
 
 
 def paired_t(x: ArrayLike, y: ArrayLike, level: float = 0.95, span: tuple[float, float] = (-1.0, 1.0)) -> Interval:
-    """Mean of y − x over problems with its t interval: the same problems in two rounds.
+    """Mean of y − x over problems with its interval: the same problems in two rounds.
 
     Never compare two separate intervals by their overlap; pairing is worth many times the problems.
 
@@ -142,11 +148,13 @@ def paired_t(x: ArrayLike, y: ArrayLike, level: float = 0.95, span: tuple[float,
     ----------
     x, y : float arrays (G,), per-problem values of the earlier and the later round; a NaN in either leaves
     level : coverage, between 0 and 1
-    span : least and greatest possible difference, used when all differences are equal (`cluster_t`)
+    span : least and greatest possible difference
 
     Returns
     -------
-    Interval(value, low, high, n), n the pairs; all NaN without pairs, no interval with one.
+    Interval(value, low, high, n), n the pairs; all NaN without pairs. x̄ ± t_{G−1} · sd/√G where most problems changed, other
+    forms where few did or all one way (`grouped_change`, which also says why there is none). No interval for fewer than
+    5 pairs or when too few problems differ. A rare large change that no pair of the sample shows is in no interval.
 
     Raises
     ------
@@ -159,8 +167,8 @@ def paired_t(x: ArrayLike, y: ArrayLike, level: float = 0.95, span: tuple[float,
     if a.ndim != 1 or a.shape != b.shape:
         raise KnobError(f"x and y must be flat and of one length, got {a.shape} and {b.shape}; pair them by problem")
     change = (b - a)[~np.isnan(b - a)]
-    value = float(change.mean()) if len(change) else float("nan")
-    return Interval(value, *cluster_t(change, level, span), len(change))
+    found = grouped_change(change, np.zeros(len(change), np.int64), 1, level, span)
+    return Interval(float(found.value[0]), float(found.low[0]), float(found.high[0]), len(change))
 
 
 def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0, tag: int = 0) -> np.ndarray:
@@ -188,10 +196,17 @@ def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0, tag: int 
     if problems < 2:
         return np.full((draws, problems), np.nan)
     rng = np.random.default_rng([seed, tag])
-    if problems > _POISSON:
-        return rng.poisson(1.0, (draws, problems)).astype(np.uint16)
+    out = np.empty((draws, problems), np.uint16)
+    step = max(1, _CELLS // problems)
+    for i in range(0, draws, step):
+        part = out[i : i + step]
+        part[:] = rng.poisson(1.0, part.shape) if problems > _POISSON else _multinomial(rng, *part.shape)
+    return out
+
+
+def _multinomial(rng: np.random.Generator, draws: int, problems: int) -> np.ndarray:
     drawn = rng.integers(problems, size=(draws, problems)) + problems * np.arange(draws)[:, None]
-    return np.bincount(drawn.ravel(), minlength=draws * problems).reshape(draws, problems).astype(np.uint16)
+    return np.bincount(drawn.ravel(), minlength=draws * problems).reshape(draws, problems)
 
 
 def cluster_bootstrap(sums: ArrayLike, weights: np.ndarray) -> np.ndarray:
@@ -217,7 +232,8 @@ def cluster_bootstrap(sums: ArrayLike, weights: np.ndarray) -> np.ndarray:
     x = np.asarray(sums, float)
     if x.ndim != 2 or weights.ndim != 2 or weights.shape[1] != len(x):
         raise KnobError(f"weights must be (draws, problems) for sums (problems, m), got {weights.shape} and {x.shape}")
-    block = max(1, 16_000_000 // max(len(x), 1))  # rows at a time, so that the float copy stays at 128 MB
+    cells = min(max(64 * len(x), _CELLS), 1 << 24)  # 64 resamples make good use of x; the float copy stays below 128 MB
+    block = max(1, cells // max(len(x), 1))
     totals = [weights[i : i + block].astype(float) @ x for i in range(0, len(weights), block)]
     drawn = weights.sum(axis=1, dtype=float)
     return np.concatenate(totals) * (len(x) / np.maximum(drawn, 1.0))[:, None]

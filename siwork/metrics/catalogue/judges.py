@@ -1,0 +1,71 @@
+"""Votes and writers: what the samples of a problem say together, and whether a verifier favours its own texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from siwork.metrics.calibration import self_preference
+from siwork.metrics.catalogue.kinds import SHARE, Estimate, Metric, PerProblem, Whole, each_group, unknown
+from siwork.metrics.cells import Part
+from siwork.metrics.intervals import divide
+from siwork.metrics.study import Study
+
+
+def _vote(right: bool) -> Callable[[Study], PerProblem]:
+    """The vote of all samples of a problem: the share of the commonest answer, or whether that is right."""
+
+    def make(study: Study) -> PerProblem:
+        cells = study.cells
+        mask = cells.judged if right else cells.plain
+        ballots = cells.ballots(mask)
+        top = ballots.commonest(cells.units)
+        votes, tops = (np.bincount(ballots.unit, x, cells.units) for x in (ballots.votes, top))
+        if right:  # a problem may have several right answers, and several commonest ones
+            value = divide(np.bincount(ballots.unit, top & ballots.right, cells.units), tops)
+            how = "the commonest answer is right, ties split"
+        else:
+            value = divide(divide(np.bincount(ballots.unit, ballots.votes * top, cells.units), tops), votes)
+            how = "share of votes for the commonest answer"
+        notes = [f"n={n} samples or more" if n else "" for n in _least(study, cells.count(mask))]
+        return PerProblem(value, how, SHARE, "a vote" + (" and known gold" if right else ""), notes=notes)
+
+    return make
+
+
+def _least(study: Study, n: np.ndarray) -> list[int]:
+    """Least number of samples of a problem that has any, (groups,); 0 without one."""
+    cells, most = study.cells, int(n.max(initial=0)) + 1
+    least = np.full(cells.groups, most)
+    np.minimum.at(least, cells.group[n > 0], n[n > 0])
+    return np.where(least < most, least, 0).tolist()
+
+
+def _self_preference(study: Study) -> Whole:
+    def one(part: Part) -> Estimate:
+        own = _names(part, "agent") == _names(part, "verifier")
+        found = self_preference(part.column("score"), part.column("gold"), own, part.problem, study.level)
+        if np.isnan(found.value):
+            return unknown("scored right and wrong texts of the verifier and of others are needed", found.n)
+        words = "score of own − of others' texts at equal truth; linearised t over problems"
+        return Estimate(found.value, found.low, found.high, found.n, words)
+
+    return each_group(study, one)
+
+
+def _names(part: Part, column: str) -> np.ndarray:
+    return np.asarray(part.cells.texts[column].take(part.rows).to_pylist(), dtype=object)
+
+
+METRICS: dict[str, Metric] = {
+    "vote_share": Metric(("answer",), _vote(False), "votes for the commonest answer ↕", "", SHARE),
+    "vote_right": Metric(("answer", "gold"), _vote(True), "problems whose commonest answer is right ↑", "", SHARE),
+    "self_preference": Metric(
+        ("score", "gold", "agent", "verifier"),
+        _self_preference,
+        "favour for own texts at equal truth ↓",
+        "",
+        (-1.0, 1.0),
+    ),
+}
