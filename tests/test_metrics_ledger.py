@@ -1,16 +1,21 @@
 """The ledger, the crossing and the split of a gain: by hand, under no change, with planted changes, with bad rows."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rounds_made import Stream, rows_of, still
-from scipy.stats import binom, hypergeom
+from scipy.optimize import minimize_scalar
+from scipy.stats import binom, hypergeom, multinomial
 
+from siwork.metrics.intervals import grouped_change
 from siwork.metrics.performance import crossover_interval
 from siwork.metrics.tables import crossing, curves, gain_split, ledger, ledger_problems, pass_curve
-from siwork.metrics.uncertainty import cluster_t, mcnemar, paired_t
+from siwork.metrics.tables.ledger import paired_score
+from siwork.metrics.uncertainty import mcnemar, paired_t
 from siwork.schema import KnobError, SchemaError
 
 # five problems × 4 samples. gained, lost, kept, never, gained with the held-out half of round 0 right
@@ -34,8 +39,7 @@ def test_the_ledger_by_hand():
     assert row["excess_gained"] == pytest.approx(1 - expected, abs=1e-12)
     assert row["p_gained"] == pytest.approx(1 - (1 / 2) * (1 / 2) * (1 - chance(8, 2, 4)), abs=1e-12)
     assert row["mcnemar_p"] == mcnemar(1, 1)
-    net = paired_t([0, 1, 1, 0, 1], [1, 0, 1, 0, 1])
-    assert (row["net"], row["low"], row["high"]) == pytest.approx((net.value, net.low, net.high), abs=1e-12)
+    assert (row["net"], row["low"], row["high"]) == (0, *paired_score(1, 1, 5))
     # halves of two: p0 is gained and never right before, p4 was right in the held-out half
     assert (row["selection"], row["acquisition"], row["selection_share"]) == (1, 1, 0.5)
     acquired = sum(chance(8, c, 4) - chance(8, c, 6) for c in right)
@@ -103,17 +107,56 @@ def test_rounds_with_other_problems_pair_on_the_common_ones():
 
 
 def test_unequal_samples_are_compared_in_expectation():
-    rows = rows_of(still(np.random.default_rng(3), 30, 8))
+    rows = rows_of(still(np.random.default_rng(3), 100, 8))
     rows = rows[(rows["round"] == 0) | (rows["sample"] < 4)]
     row = ledger(rows).iloc[0]
     assert pd.isna(row["mcnemar_p"])
-    assert "30 problems with unequal" in row["method"]
+    assert "100 problems with unequal" in row["method"]
     draws = []
     for _, own in rows.groupby("problem"):
         first, then = (own.loc[own["round"] == r, "gold"] for r in (0, 1))
         draws.append(float(then.any()) - (1 - chance(8, first.sum(), 4)))
     assert row["net"] == pytest.approx(np.mean(draws), abs=1e-12)
-    assert (row["low"], row["high"]) == pytest.approx(cluster_t(draws, span=(-1, 1)), abs=1e-12)
+    found = grouped_change(np.array(draws), np.zeros(100, np.int64), 1)
+    assert (row["low"], row["high"]) == pytest.approx((found.low[0], found.high[0]), abs=1e-12)
+    assert row["low"] < 0 < row["high"]
+
+
+def score_square(delta, gained, lost, problems):
+    """(gained − lost − Nδ)² over its variance at the likeliest chances whose difference is δ."""
+
+    def minus_log(q):  # q: chance of lost
+        return -(gained * np.log(q + delta) + lost * np.log(q) + (problems - gained - lost) * np.log(1 - 2 * q - delta))
+
+    start, end = max(0.0, -delta), (1 - delta) / 2
+    q = minimize_scalar(minus_log, bounds=(start, end), method="bounded", options={"xatol": 1e-12}).x
+    return (gained - lost - problems * delta) ** 2 / (problems * (2 * q + delta - delta**2))
+
+
+@pytest.mark.parametrize("counts", [(12, 2, 50), (3, 5, 20), (1, 1, 12)])
+def test_the_interval_of_paired_shares_inverts_the_score_test(counts):
+    for end in paired_score(*counts):
+        assert score_square(end, *counts) == pytest.approx(1.959963984540054**2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("problems", "up", "down"), [(20, 0.1, 0.1), (20, 0.3, 0.05), (40, 0.05, 0.05)])
+def test_the_interval_of_paired_shares_covers(problems, up, down):
+    covered = 0.0
+    for gained, lost in product(range(16), range(16)):
+        if gained + lost <= problems:
+            low, high = paired_score(gained, lost, problems)
+            chance_of = multinomial(problems, [up, down, 1 - up - down]).pmf([gained, lost, problems - gained - lost])
+            covered += chance_of * (low <= up - down <= high)
+    assert 0.935 <= covered <= 0.975
+
+
+def test_paired_shares_at_their_ends():
+    low, high = paired_score(0, 0, 30)
+    assert high == pytest.approx(1.959963984540054**2 / (30 + 1.959963984540054**2))
+    assert low == -high
+    assert paired_score(30, 0, 30)[1] == 1
+    assert paired_score(0, 30, 30)[0] == -1
+    assert np.isnan(paired_score(0, 0, 0)[0])
 
 
 def test_unknown_gold_leaves_and_hints_do_not_count():
@@ -161,7 +204,7 @@ def test_one_sample_a_problem():
 
 
 def test_a_model_that_does_not_change():
-    runs, rng = 150, np.random.default_rng(7)
+    runs, rng = 100, np.random.default_rng(7)
     found, parts, naive = [], [], []
     for _ in range(runs):
         golds = still(rng, 50, 8)
@@ -174,14 +217,14 @@ def test_a_model_that_does_not_change():
     for name in ("p_gained", "p_lost", "mcnemar_p"):  # discrete, so at most the level
         assert (table[name] <= 0.05).sum() <= binom(runs, 0.05).ppf(0.999)
     missed = ((table["low"] > 0) | (table["high"] < 0)).sum()
-    assert binom(runs, 0.05).ppf(0.0005) <= missed <= binom(runs, 0.05).ppf(0.9995)
+    assert missed <= binom(runs, 0.05).ppf(0.9995)
     for name in ("gained", "lost", "selection", "acquisition"):
         excess = (table[name] - table[f"expected_{name}"]).to_numpy(float)
         assert abs(excess.mean()) <= 3.5 * excess.std(ddof=1) / np.sqrt(runs), name
     for part in ("total", "compression", "new"):
         values = np.array([each.loc[part, "value"] for each in parts])
         assert abs(values.mean()) <= 3.5 * values.std(ddof=1) / np.sqrt(runs), part
-        outside = sum(each.loc[part, "low"] > 0 or each.loc[part, "high"] < 0 for each in parts)
+        outside = sum(each.loc[part, "low"] > 0 or each.loc[part, "high"] < 0 for each in parts)  # NaN is neither
         assert outside <= binom(runs, 0.05).ppf(0.9995)
     assert np.mean(naive) > 10 * np.std(naive) / np.sqrt(
         runs
@@ -235,8 +278,11 @@ def test_the_split_by_hand():
     assert table.loc["compression", "value"] == pytest.approx(inside.mean())
     assert table.loc["new", "value"] == pytest.approx((total - inside).mean())
     assert table.loc["compression", "share"] == 0.25
-    low, high = cluster_t(total - inside, span=(-1, 1))
-    assert (table.loc["new", "low"], table.loc["new", "high"]) == pytest.approx((low, high))
+    many = rows_of([rng.random((60, 6)) < 0.5 for rng in (np.random.default_rng(0), np.random.default_rng(1))])
+    row = gain_split(many).set_index("part").loc["total"]
+    means = many.groupby(["problem", "round"])["gold"].mean().unstack()
+    found = paired_t(means[0], means[1])
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((found.value, found.low, found.high), abs=1e-12)
 
 
 # ── crossing and curves ───────────────────────────────────────────────────────────────────────────────────────

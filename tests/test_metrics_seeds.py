@@ -120,6 +120,80 @@ def test_the_interval_over_seeds_covers():
     assert 0.935 <= covered <= 0.965
 
 
+def test_between_within_and_their_ratio_by_hand():
+    # 21 problems: t₂₀ = 2.085963; the longer half of a clipped interval is the unclipped one
+    ends = {"low": [0.4 - 0.1, 0.5 - 0.1, 0.0], "high": [0.4 + 0.1, 0.5 + 0.1, 0.6 + 0.2]}
+    row = over_seeds(table_of([0.4, 0.5, 0.6], **ends, n=21)).iloc[0]
+    error = np.array([0.1, 0.1, 0.6]) / 2.0859634472658644
+    assert row["between"] == pytest.approx(0.1)
+    assert row["within"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert row["ratio"] == pytest.approx(0.01 / np.mean(error**2))
+    assert row["conclusion"] == ""
+    one = over_seeds(table_of([0.4])).iloc[0]
+    assert pd.isna(one["between"])
+    assert pd.isna(one["ratio"])
+    assert one["within"] > 0
+    unknown = over_seeds(table_of([0.4, 0.5], low=[0.3, np.nan], high=[0.5, np.nan])).iloc[0]
+    assert unknown["between"] > 0
+    assert pd.isna(unknown["within"])
+    assert pd.isna(unknown["ratio"])
+    equal = over_seeds(table_of([0.2, 0.2, 0.2])).iloc[0]
+    assert (equal["between"], equal["ratio"]) == (0, 0)
+    mixed = over_seeds(table_of([2.0, 3.0], metric="distinct_correct", k=[8, 16])).iloc[0]
+    assert mixed[["between", "within", "ratio"]].isna().all()
+
+
+def test_the_ratio_is_1_where_seeds_differ_by_their_own_error_only():
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (400, 5, 40))  # rounds, seeds, problems of their own
+    half = 2.0226909 * x.std(axis=2, ddof=1) / np.sqrt(40)  # t₃₉
+    values = x.mean(axis=2).ravel()
+    table = table_of(values, metric="my_metric", low=values - half.ravel(), high=values + half.ravel(), n=40)
+    table = table.assign(run=np.tile([f"s{i}" for i in range(5)], 400), round=np.repeat(np.arange(400), 5))
+    pooled = over_seeds(table)
+    assert pooled["within"].mean() == pytest.approx(1 / np.sqrt(40), rel=0.02)
+    assert pooled["ratio"].mean() == pytest.approx(1, abs=0.15)
+    shifted = over_seeds(table.assign(value=values + np.tile([0, 1, 2, 3, 4], 400), low=np.nan, high=np.nan))
+    assert shifted["ratio"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.10, 0.12, 0.11], "rises"),
+        ([-0.10, -0.12, -0.11], "falls"),
+        ([0.10, -0.02, 0.12], "do not conclude"),  # signs differ
+        ([0.30, 0.01, 0.02], "do not conclude"),  # the interval holds 0
+        ([0.1, 0.1, 0.1], "do not conclude"),  # no interval
+        ([0.3], "do not conclude"),
+        ([np.nan, np.nan], "do not conclude"),
+        ([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0], "do not conclude"),  # a seed without a change
+    ],
+)
+def test_a_conclusion_needs_seeds_that_agree(values, words):
+    assert over_seeds(table_of(values, metric="pass@1_change"))["conclusion"].tolist() == [words]
+    assert over_seeds(table_of(values))["conclusion"].tolist() == [""]
+
+
+def test_seeds_without_an_effect_seldom_conclude():
+    values = np.random.default_rng(0).normal(0, 0.05, (1000, 3))
+    table = table_of(values.ravel(), metric="pass@1_change", low=-1.0)
+    table = table.assign(run=np.tile(list("abc"), 1000), round=np.repeat(np.arange(1000), 3))
+    assert (over_seeds(table)["conclusion"] != "do not conclude").mean() <= 0.07
+
+
+def test_pooled_tables_pool_again():
+    first = pd.concat([over_seeds(table_of([0.1, 0.2]), group=one_group(name)) for name in ("x", "y")])
+    again = over_seeds(first)
+    assert again["n"].tolist() == [2]
+    assert len(again) == 1
+
+
+def one_group(name):
+    """Every run in one group."""
+    return {"s0": name, "s1": name}
+
+
 # ── two rounds ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -152,7 +226,7 @@ def test_round_difference_is_the_paired_t_of_per_problem_values():
     "metric", ["pass@4", "distinct_correct", "answer_entropy", "solution_coverage", "gini_simpson"]
 )
 def test_the_difference_of_the_means_is_the_mean_of_the_differences(metric):
-    rows = two_rounds()
+    rows = two_rounds(problems=200)
     table = measure(rows, [metric]).set_index("round")["value"]
     row = round_difference(rows, metric, 0, 1).iloc[0]
     assert row["value"] == pytest.approx(table[1] - table[0], abs=1e-12)

@@ -11,12 +11,9 @@ from siwork.metrics import measure, tables
 from siwork.metrics.calibration import hacking_index, mass_edges, reliability, transport, vote_reliability
 from siwork.metrics.collapse import good_turing_tail_mass, reversal, support_loss
 from siwork.metrics.diversity import hashed_ngrams, nearest_distance
-from siwork.metrics.intervals import grouped_ratio
+from siwork.metrics.intervals import grouped_mean, grouped_ratio
 from siwork.metrics.tail import gini, gini_floor, transitions
-from siwork.metrics.uncertainty import cluster_t, wilson
 from siwork.schema import KnobError, SchemaError
-
-ONE = (np.zeros(1, np.int64), 1)
 
 
 def judged(rng, problems=40, samples=6, rounds=4, score=0.0, gold=0.0):
@@ -47,7 +44,7 @@ def test_parting_is_the_paired_change():
 
 
 def test_bands_of_a_run_that_does_not_change_hold_all_at_once():
-    runs, rng, missed, alarms = 120, np.random.default_rng(1), 0, 0
+    runs, rng, missed, alarms = 80, np.random.default_rng(1), 0, 0
     for _ in range(runs):
         table = tables.parting(judged(rng, problems=15, rounds=6), draws=300)
         out = [
@@ -75,7 +72,7 @@ def test_problems_that_all_change_alike_still_have_a_bound():
     rows = rows_of(gold, score=[np.full((12, 3), 0.2), np.full((12, 3), 0.9)])
     row = tables.parting(rows).iloc[0]
     assert (row["gold"], row["gold_low"]) == (-1.0, -1.0)
-    assert -1 < row["gold_high"] < -0.4
+    assert -1 < row["gold_high"] < -0.3
     assert row["alarm"]
     same = tables.parting(rows.assign(score=0.2, gold=True)).iloc[0]
     assert same["score_low"] < 0 < same["score_high"]
@@ -91,7 +88,7 @@ def test_parting_counts_every_row_with_both_and_null_where_there_is_none():
     assert tables.parting(blind)[["problems", "left_out"]].values.tolist() == [[11, 1]]
     lone = tables.parting(rows[rows["problem"] == "p3"]).iloc[0]
     assert pd.isna(lone["alarm"])
-    assert "one common problem" in lone["method"]
+    assert "score: one problem, so no interval" in lone["method"]
     with pytest.raises(KnobError, match="share problems"):
         tables.parting(rows.assign(score=np.nan))
     with pytest.raises(SchemaError, match="lack column 'score'"):
@@ -110,7 +107,7 @@ def test_an_alarm_lasts_to_the_end_or_not_at_all():
 
 def test_transport_by_round_is_transport():
     rng = np.random.default_rng(3)
-    rows = judged(rng, problems=40, rounds=3)
+    rows = judged(rng, problems=100, samples=8, rounds=3)
     rows.loc[rows["round"] == 2, "score"] = np.clip(rows["score"] + 0.25, 0, 1)
     table = tables.transport_by_round(rows)
     first, last = (rows[rows["round"] == r] for r in (0, 2))
@@ -123,7 +120,7 @@ def test_transport_by_round_is_transport():
     assert table["holds"].tolist() == [True, False]
     assert row["p_adjusted"] == pytest.approx(2 * row["p"])
     fresh = rows.assign(problem=rows["problem"] + rows["round"].astype(str))
-    assert tables.transport_by_round(fresh)["n"].iloc[0] == 80
+    assert tables.transport_by_round(fresh)["n"].iloc[0] == 200
     none = tables.transport_by_round(rows.assign(score=rows["score"].where(rows["round"] == 0)))
     assert none["ece2"].isna().all()
     assert none["holds"].isna().all()
@@ -201,8 +198,9 @@ def test_votes_are_those_of_vote_reliability():
         assert row["problems"] == len(right)
         assert row["score"] == pytest.approx(votes.share[place == b].mean())
         assert row["gold"] == pytest.approx(right.mean())
-        if set(right) <= {0.0, 1.0} and len(set(right)) > 1:
-            assert (row["low"], row["high"]) == pytest.approx(wilson(right.sum(), len(right)), abs=1e-12)
+        found = grouped_mean(right, np.zeros(len(right), np.int64), 1, span=(0.0, 1.0))
+        ends = [row[name] if pd.notna(row[name]) else np.nan for name in ("low", "high")]
+        assert ends == pytest.approx([found.low[0], found.high[0]], abs=1e-12, nan_ok=True)
     assert (table["k"] == 8).all()
     pd.testing.assert_frame_equal(tables.vote_table(Stream(rows)), table)
 
@@ -266,9 +264,6 @@ def test_novelty_is_the_distance_to_all_earlier_prompts():
     assert table["method"].iloc[0] == "no earlier round"
     first = np.r_[0.0, nearest_distance(hashed_ngrams(prompts[1][1:]), hashed_ngrams(prompts[0]))]
     assert table["value"].iloc[1] == pytest.approx(first.mean())
-    assert (table["low"].iloc[1], table["high"].iloc[1]) == pytest.approx(
-        (max(cluster_t(first)[0], 0), cluster_t(first)[1])
-    )
     earlier = hashed_ngrams([*prompts[0], *prompts[1][1:]])
     assert table["value"].iloc[2] == pytest.approx(nearest_distance(hashed_ngrams(["say one"]), earlier)[0] / 2)
     assert table["repeated"].tolist() == [0, 1, 1]
@@ -324,7 +319,7 @@ def test_support_of_answers_has_the_ledger_s_null():
 
 
 def test_support_of_a_model_that_does_not_change():
-    runs, rng = 120, np.random.default_rng(1)
+    runs, rng = 80, np.random.default_rng(1)
     excess, pooled, p, mass = [], [], [], []
     for _ in range(runs):
         rows = drawn(rng)
@@ -365,19 +360,19 @@ def test_a_lost_tail_is_found():
     answers = [rng.choice(12, (40, 12), p=np.r_[0.5, np.full(11, 0.5 / 11)]).astype(str), np.full((40, 12), "0")]
     table = tables.support_table(rows_of([a == "0" for a in answers], answer=answers))
     assert table["p_lost"].iloc[1] < 1e-9
-    assert table["tail_mass_low"].iloc[0] > table["tail_mass_high"].iloc[1]
-    assert table["tail_mass"].iloc[1] == 0
+    assert table["tail_mass_low"].iloc[0] > 0.05
+    assert table["tail_mass"].iloc[1] < table["tail_mass_low"].iloc[0]
     assert good_turing_tail_mass([2, 1, 1]) == 0.5  # the naive tail, on the sample that names it, would read 0.5 too
 
 
 def test_the_tail_mass_is_a_ratio_over_problems():
-    rows = drawn(np.random.default_rng(4), problems=12)
+    rows = drawn(np.random.default_rng(4), problems=60)
     half = rows[(rows["round"] == 0) & (rows["sample"] < 4)].groupby(["problem", "answer"]).size()
     rare = set(half[half == 1].index)
     later = rows[rows["round"] == 1]
     hit = pd.Series([key in rare for key in zip(later["problem"], later["answer"], strict=True)], later.index)
     part, whole = hit.groupby(later["problem"]).sum(), later.groupby("problem").size()
-    found = grouped_ratio(part.to_numpy(float), whole.to_numpy(float), np.zeros(12, np.int64), 1)
+    found = grouped_ratio(part.to_numpy(float), whole.to_numpy(float), np.zeros(60, np.int64), 1)
     row = tables.support_table(rows).iloc[1]
     ends = [row[name] for name in ("tail_mass", "tail_mass_low", "tail_mass_high")]
     assert ends == pytest.approx([found.value[0], found.low[0], found.high[0]], abs=1e-12)
@@ -435,11 +430,11 @@ def test_plain_learning_is_no_reversal():
 
 def test_reversal_is_seldom_shown_without_a_change():
     rng, shown = np.random.default_rng(2), 0
-    for _ in range(60):
-        golds = still(rng, 30, 6, 4)
+    for _ in range(40):
+        golds = still(rng, 30, 6, 3)
         rows = rows_of(golds, answer=[np.where(g, "R", "W") for g in golds])
         shown += (tables.reversal_by_round(rows)["state"] == "shown").any()
-    assert shown <= binom(60, 0.05).ppf(0.999)
+    assert shown <= binom(40, 0.05).ppf(0.999)
 
 
 def test_reversal_says_what_it_lacks():
@@ -448,7 +443,7 @@ def test_reversal_says_what_it_lacks():
     assert row["state"] == "unknown"
     assert "passk" in row["reason"]
     with pytest.raises(KnobError, match="mean over problems"):
-        tables.reversal_by_round(rows.assign(weight=1.0), diversity="precision")
+        tables.reversal_by_round(rows.assign(score=1.0), diversity="auroc")
     with pytest.raises(KnobError, match="nearest"):
         tables.reversal_by_round(rows, diversity="gini_simson")
     with pytest.raises(SchemaError, match="lack column 'answer'"):
@@ -500,11 +495,10 @@ def test_what_is_no_row_table_is_refused(name):
         getattr(tables, name)("rows")
     with pytest.raises(SchemaError, match="lack column"):
         getattr(tables, name)(pd.DataFrame({"run": ["a"], "split": ["train"], "problem": ["x"], "round": [0]}))
-    with pytest.raises(KnobError, match="level"):
-        getattr(tables, name)(
-            drawn(np.random.default_rng(0), 3).assign(response="x", prompt="y", score=0.5, weight=1.0),
-            **LEVEL.get(name, {"level": 2}),
-        )
 
 
-LEVEL = {}
+@pytest.mark.parametrize("name", sorted({*ON_ROWS} - {"ledger_problems"}))
+def test_a_level_beyond_1_is_refused(name):
+    rows = drawn(np.random.default_rng(0), 3).assign(response="x", prompt="y", score=0.5, weight=1.0)
+    with pytest.raises(KnobError, match="level must lie between 0 and 1, got 2"):
+        getattr(tables, name)(rows, level=2)

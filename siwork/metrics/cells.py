@@ -92,6 +92,11 @@ class Cells:
         return self.plain & (self.columns["gold"] == 1)
 
     @cached_property
+    def unjudged(self) -> np.ndarray:
+        """Plain rows of each group whose truth is unknown, (groups,)."""
+        return self.rows_by_group(self.plain & ~self.judged)
+
+    @cached_property
     def tried(self) -> tuple[np.ndarray, np.ndarray]:
         """Plain samples with known truth, and how many of them are right: n, c (units,)."""
         return self.count(self.judged), self.count(self.right)
@@ -227,9 +232,9 @@ def _refuse_twins(rows: pd.DataFrame, table: pd.DataFrame, unit: np.ndarray | No
     if unit is not None and len(unit):
         sample = _column("sample", check(rows[["sample"]], needs=["sample"])["sample"]).astype(np.int64)
         size = int(sample.max()) + 1
-        if size <= 8 * len(unit) and size * (int(unit.max()) + 1) <= 8 * len(unit) + 1024:
-            if np.bincount(unit * size + sample).max() < 2:
-                return
+        few = size <= 8 * len(unit) and size * (int(unit.max()) + 1) <= 8 * len(unit) + 1024
+        if few and np.bincount(unit * size + sample).max() < 2:
+            return
     check(rows[[*KEY]], needs=KEY)
 
 

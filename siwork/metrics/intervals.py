@@ -244,7 +244,7 @@ def grouped_change(
     found = moments(change, group, groups, level)
     spread = spread_of(found.value, change - found.value[group], found.n.astype(float), group)
     size = np.abs(change)
-    moved, first, second = (np.bincount(group, size**power * (size > 0), groups) for power in (0, 1, 2))
+    moved, first, second = (np.bincount(group, each, groups) for each in (size > 0, size, size * size))
     effective = divide(first**2, second)
     least, most = np.full(groups, np.inf), np.zeros(groups)
     np.minimum.at(least, group[size > 0], size[size > 0])

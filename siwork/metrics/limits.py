@@ -54,7 +54,8 @@ class Spread(NamedTuple):
 def spread_of(value: np.ndarray, rest: np.ndarray, total: np.ndarray, group: np.ndarray) -> Spread:
     """Spread of Σ part / total, from residuals `rest` (units,) whose sum in each group is 0."""
     n = np.bincount(group, minlength=len(value)).astype(float)
-    two, three = (np.bincount(group, rest**power, len(value)) for power in (2, 3))
+    square = rest * rest
+    two, three = (np.bincount(group, each, len(value)) for each in (square, square * rest))
     se = divide(np.sqrt(two * divide(n, n - 1.0)), total)
     skew = divide(np.abs(three) * np.sqrt(n * np.maximum(n - 1.0, 0.0)), two**1.5 * (n - 2.0))
     return Spread(value, se, n, skew, divide(three, two * total))
@@ -84,7 +85,7 @@ def share_limits(spread: Spread, ends: np.ndarray, level: float) -> Limits:
         above = 2 * np.sqrt(units) * (np.arcsin(np.sqrt(np.minimum(p, 1 - p))) - np.arcsin(np.sqrt(edge)))
         wide = student_t(n, level) * (1 + 0.2 * spread.skew * (1 - alike))
         far = np.where(ends, ndtri(0.5 + level / 2), wide)
-        near = far * (1 - 0.7 * alike * (1 - _screened(above, level)))
+        near = far * (1 - 0.85 * alike * (1 - _screened(above, level)))
         low = _score(p, units, np.where(p > 0.5, far, near), -1)
         high = _score(p, units, np.where(p > 0.5, near, far), 1)
     lopsided = ~(units * p * (1 - p) >= _COUNT * (1 - 2 * p) ** 2) | (~ends & ~(spread.skew <= _SKEW))

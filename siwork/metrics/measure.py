@@ -19,7 +19,8 @@ from siwork.metrics.study import Common, Place, Study, commons
 from siwork.schema import METRICS, SPLITS, KnobError, SchemaError, check
 
 _INT = pd.ArrowDtype(pa.int64())
-_SOLUTIONS = "n_solutions"  # a column of problems, which rows may carry too
+_OWN = ("metric", "value", "low", "high", "n", "unit", "method", "k")  # columns of the metric table
+_MOST_DRAWS = 10**9
 
 
 class Wish(NamedTuple):
@@ -103,17 +104,31 @@ def wished(
     embed: Any = None,
 ) -> Wish:
     """The arguments of `measure`, checked. Raises KnobError."""
-    if isinstance(metrics, str) or (metrics is not None and not len(metrics)):
-        raise KnobError(f"metrics is a list of names such as ['pass@1', 'answer_entropy'], got {metrics!r}")
-    if isinstance(by, str):
-        raise KnobError(f"by is a tuple of columns such as ('round',), got {by!r}; write ({by!r},)")
-    names = list(dict.fromkeys(DEFAULT if metrics is None else metrics))
+    names = _listed("metrics", DEFAULT if metrics is None else metrics, "['pass@1', 'answer_entropy']")
+    if not names:
+        raise KnobError("metrics is a list of names such as ['pass@1', 'answer_entropy'], got an empty one")
     for name in names:
         metric_of(name)
-    apart = tuple(name for name in dict.fromkeys(by) if name not in ("run", "split"))
+    apart = [name for name in _listed("by", by, "('round',)") if name not in ("run", "split")]
+    taken = [name for name in apart if name in _OWN]
+    if taken:
+        raise KnobError(f"by names columns of the rows, got {taken[0]!r}, a column of the metric table; rename it")
     draws = None if k is None else int(whole("k", k, 1))
+    if draws is not None and draws > _MOST_DRAWS:
+        raise KnobError(f"k must be at most {_MOST_DRAWS}, got {draws}; k above the samples of a problem gives null")
     known = _own_problems(rows) if problems is None else problems
-    return Wish(names, apart, checked_level(level), draws, known, embed)
+    return Wish(names, tuple(apart), checked_level(level), draws, known, embed)
+
+
+def _listed(argument: str, names: Any, example: str) -> list[str]:
+    """The names without repetition. Raises KnobError for what is no list of texts."""
+    if isinstance(names, str) or not np.iterable(names):
+        raise KnobError(f"{argument} is a list of names such as {example}, got {names!r}; put it in a list")
+    found = list(dict.fromkeys(names))
+    odd = [name for name in found if not isinstance(name, str)]
+    if odd:
+        raise KnobError(f"{argument} is a list of names such as {example}, got {odd[0]!r} among them")
+    return found
 
 
 def _own_problems(source: Any) -> pd.DataFrame | None:

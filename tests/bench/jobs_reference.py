@@ -19,9 +19,7 @@ def self_bleu_nltk(inputs, part):
     def job():
         texts = [text.split() for text in inputs["texts"]]
         chosen = range(len(texts))[:part]
-        return np.mean(
-            [sentence_bleu(texts[:i] + texts[i + 1 :], texts[i], smoothing_function=smooth) for i in chosen]
-        )
+        return np.mean([sentence_bleu(texts[:i] + texts[i + 1 :], texts[i], smoothing_function=smooth) for i in chosen])
 
     return job
 

@@ -42,7 +42,9 @@ def main():
         for _ in range(asked["calls"]):
             value = job()
         seconds = (time.perf_counter() - began) / asked["calls"]
-        print(json.dumps({"seconds": seconds, "value": None if value is None else float(value)}), file=answers, flush=True)
+        print(
+            json.dumps({"seconds": seconds, "value": None if value is None else float(value)}), file=answers, flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,11 +31,10 @@ from siwork.metrics.catalogue.kinds import (
     PerProblem,
     Ratio,
     Whole,
-    each_group,
+    left_out,
     row_mean,
     unknown,
 )
-from siwork.metrics.cells import Part
 from siwork.metrics.intervals import student_t
 from siwork.metrics.study import BINS, Study
 from siwork.metrics.uncertainty import influence_se, jackknife_interval
@@ -99,34 +98,46 @@ def _log_loss(s: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _auroc_within(study: Study) -> Ratio:
     cells = study.cells
-    known = np.flatnonzero(~np.isnan(cells.columns["score"] + cells.columns["gold"]))
+    unscored = np.isnan(cells.columns["score"] + cells.columns["gold"])
+    known, lost = np.flatnonzero(~unscored), cells.rows_by_group(unscored)
     units, code = np.unique(cells.unit[known], return_inverse=True)
     good, pairs = np.zeros(cells.units), np.zeros(cells.units)
     good[units], pairs[units] = auroc_pairs(cells.columns["score"][known], cells.columns["gold"][known], code)
-    return Ratio(
-        good, pairs, "pairs of one problem ranked right, ties half / pairs", "a right and a wrong scored sample"
-    )
+    how = "pairs of one problem ranked right, ties half / pairs"
+    return Ratio(good, pairs, how, "a right and a wrong scored sample", lost=lost)
 
 
-def _known(part: Part) -> Part:
-    return part.where(~np.isnan(part.column("score") + part.column("gold")))
+class Known(NamedTuple):
+    """The rows of a group that have score and gold."""
+
+    score: np.ndarray
+    gold: np.ndarray
+    problem: np.ndarray
+    n: int  # problems
+    lost: str  # rows left out, in words
+
+
+def _known(study: Study, g: int) -> Known:
+    every = study.part(g)
+    part = every.where(~np.isnan(every.column("score") + every.column("gold")))
+    lost = left_out(len(every.rows), every)
+    return Known(part.column("score"), part.column("gold"), part.problem, len(np.unique(part.problem)), lost)
 
 
 def _auroc(study: Study) -> Whole:
-    def one(part: Part) -> Estimate:
-        part = _known(part)
-        n = len(np.unique(part.problem))
-        value, influence = auroc_influence(part.column("score"), part.column("gold"))
+    def one(g: int) -> Estimate:
+        score, gold, problem, n, lost = _known(study, g)
+        value, influence = auroc_influence(score, gold)
         if np.isnan(value):
             return unknown("right and wrong scored samples are needed", n)
-        half = float(student_t(np.array([n]), study.level)[0]) * influence_se(influence, part.problem)
+        half = float(student_t(np.array([n]), study.level)[0]) * influence_se(influence, problem)
         low, high = max(value - half, 0.0), min(value + half, 1.0)
-        words = "pooled over problems; linearised t over problems"
+        words = f"pooled over problems; linearised t over problems{lost}"
         if not 0 < value < 1:
             return Estimate(value, np.nan, np.nan, n, f"{words}: separated, so no interval")
         return Estimate(value, low, high, n, words)
 
-    return each_group(study, one)
+    return Whole([one(g) for g in range(study.cells.groups)])
 
 
 def _jackknifed(
@@ -135,17 +146,16 @@ def _jackknifed(
     """A functional of score and gold, (score, gold) → float, with a jackknife over problems; `binned` takes the bins too."""
 
     def one(study: Study, g: int) -> Estimate:
-        part = _known(study.part(g))
-        score, gold, n = part.column("score"), part.column("gold"), len(np.unique(part.problem))
+        score, gold, problem, n, lost = _known(study, g)
         more = _bins(study, g) if binned else {}
-        words = f"{how}, {_bin_words(study, g)}" if binned else how
+        words = (f"{how}, {_bin_words(study, g)}" if binned else how) + lost
         value = float(function(score, gold, **more))
         if np.isnan(value):
             return unknown(f"{needs} is needed", n)
         if n < _JACKKNIFE:
             return Estimate(value, np.nan, np.nan, n, f"{words}; fewer than {_JACKKNIFE} problems, so no interval")
         keep = jackknife_interval(
-            lambda mask: float(function(score[mask], gold[mask], **more)), part.problem, _JACKKNIFE, study.level
+            lambda mask: float(function(score[mask], gold[mask], **more)), problem, _JACKKNIFE, study.level
         )
         return Estimate(value, keep.low, keep.high, n, f"{words}; delete-group jackknife over problems")
 
@@ -169,26 +179,23 @@ def _binned(
     """A functional of binned scores that has no interval of its own."""
 
     def one(study: Study, g: int) -> Estimate:
-        part = _known(study.part(g))
-        n = len(np.unique(part.problem))
-        more = {"problem": part.problem} if clustered else {}
-        value = float(function(part.column("score"), part.column("gold"), **more, **_bins(study, g)))
+        score, gold, problem, n, lost = _known(study, g)
+        more = {"problem": problem} if clustered else {}
+        value = float(function(score, gold, **more, **_bins(study, g)))
         if np.isnan(value):
             return unknown(f"{needs} is needed", n)
-        return Estimate(value, np.nan, np.nan, n, f"{_bin_words(study, g)}, {len(part.rows)} samples; {note}")
+        return Estimate(value, np.nan, np.nan, n, f"{_bin_words(study, g)}, {len(score)} samples; {note}{lost}")
 
     return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
 
 
 def _ece2(study: Study) -> Whole:
     def one(g: int) -> Estimate:
-        part = _known(study.part(g))
-        found = ece2_interval(
-            part.column("score"), part.column("gold"), part.problem, level=study.level, **_bins(study, g)
-        )
+        score, gold, problem, _, lost = _known(study, g)
+        found = ece2_interval(score, gold, problem, level=study.level, **_bins(study, g))
         if np.isnan(found.value):
             return unknown(f"{TWO} is needed", found.n)
-        words = f"{_bin_words(study, g)}, debiased for samples of one problem; pivotal bootstrap over problems"
+        words = f"{_bin_words(study, g)}, debiased for samples of one problem; pivotal bootstrap over problems{lost}"
         return Estimate(found.value, found.low, found.high, found.n, words)
 
     return Whole([one(g) for g in range(study.cells.groups)])

@@ -19,7 +19,7 @@ from siwork.metrics.catalogue.kinds import (
     row_mean,
     unknown,
 )
-from siwork.metrics.cells import Part
+from siwork.metrics.cells import Cells, Part
 from siwork.metrics.intervals import student_t
 from siwork.metrics.study import Study
 from siwork.metrics.uncertainty import influence_se
@@ -49,10 +49,15 @@ def _truncated(study: Study) -> np.ndarray:
     return study.cells.rows_by_group(odd & study.cells.plain)
 
 
+def log_ratio(cells: Cells) -> np.ndarray:
+    """logp − base_logp, (rows,), NaN where one of them is unknown or infinite."""
+    logp, base = cells.columns["logp"], cells.columns["base_logp"]
+    return np.subtract(logp, base, out=np.full(len(logp), np.nan), where=np.isfinite(logp) & np.isfinite(base))
+
+
 def _kl(study: Study) -> PerProblem:
     cells = study.cells
-    ratio = cells.columns["logp"] - cells.columns["base_logp"]
-    ratio[~np.isfinite(ratio)] = np.nan
+    ratio = log_ratio(cells)
     value = cells.mean(ratio, cells.plain)
     value[(_truncated(study) > 0)[cells.group]] = np.nan
     lost = cells.rows_by_group(cells.plain & np.isnan(ratio))
@@ -75,15 +80,16 @@ def _length(q: float) -> Callable[[Study], Whole]:
 
     def make(study: Study) -> Whole:
         def one(part: Part) -> Estimate:
-            x, n = np.sort(part.plain.column("n_tokens")), len(np.unique(part.plain.problem))
+            part = part.plain
+            x, n = part.column("n_tokens"), len(np.unique(part.problem))
             if not len(x):
-                return unknown("no sample has known n_tokens")
+                return unknown("no sample is a first attempt without a hint")
             value = float(np.quantile(x, q, method="inverted_cdf"))
-            below = (part.plain.column("n_tokens") <= value).astype(float)
-            se = influence_se(below - below.mean(), part.plain.problem)
+            below = (x <= value).astype(float)
+            se = influence_se(below - below.mean(), part.problem)
             half = float(student_t(np.array([n]), study.level)[0]) * se
             how = f"{q:.0%} quantile over samples"
-            if not (q - half > 0 and q + half < 1):
+            if not (q - half > 0 and q + half < 1 and half > 0):
                 return Estimate(value, np.nan, np.nan, n, f"{how}; too few problems for an interval")
             low, high = np.quantile(x, [q - half, q + half], method="inverted_cdf")
             return Estimate(value, float(low), float(high), n, f"{how}; Woodruff, t over problems")
@@ -111,7 +117,8 @@ def _total(column: str | None, mask: str | None, how: str) -> Callable[[Study], 
 def _right_tokens(study: Study) -> PerProblem:
     cells = study.cells
     value = cells.mean(cells.columns["n_tokens"], cells.right)
-    return PerProblem(value, "mean of a problem's right samples", POSITIVE, "a right sample with known n_tokens")
+    lacking = "a right sample with known n_tokens"
+    return PerProblem(value, "mean of a problem's right samples", POSITIVE, lacking, lost=cells.unjudged)
 
 
 _LENGTH = ("n_tokens",)
@@ -141,7 +148,7 @@ METRICS: dict[str, Metric] = {
     "kl_to_base": Metric(
         ("logp", "base_logp"), _kl, "divergence from round 0 ↕", "nats", _ANY, ("temperature", "top_p")
     ),
-    "samples_drawn": Metric(("gold",), _total(None, None, "rows"), "samples drawn", "rows", POSITIVE),
+    "samples_drawn": Metric((), _total(None, None, "rows"), "samples drawn", "rows", POSITIVE),
     "samples_kept": Metric(
         ("weight",), _total(None, "weight", "rows with weight > 0"), "samples kept", "rows", POSITIVE
     ),

@@ -24,7 +24,8 @@ def _distinct_correct(study: Study) -> PerProblem:
     value = distinct_at_k(counts, ks, unit, n)
     value[cells.count(cells.right & (cells.columns["answer"] < 0)) > 0] = np.nan  # right, but which answer?
     lacking = "known gold and an answer in each right sample"
-    return PerProblem(value, OF_K, (0.0, _most_distinct(study)), lacking, study.k, (n > 0) & (n < ks))
+    short = (n > 0) & (n < ks)
+    return PerProblem(value, OF_K, (0.0, _most_distinct(study)), lacking, study.k, short, cells.unjudged)
 
 
 def _most_distinct(study: Study) -> np.ndarray:

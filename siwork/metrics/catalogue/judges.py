@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from siwork.metrics.calibration import self_preference
-from siwork.metrics.catalogue.kinds import SHARE, Estimate, Metric, PerProblem, Whole, each_group, unknown
+from siwork.metrics.catalogue.kinds import SHARE, Estimate, Metric, PerProblem, Whole, each_group, left_out, unknown
 from siwork.metrics.cells import Part
 from siwork.metrics.intervals import divide
 from siwork.metrics.study import Study
@@ -29,7 +29,8 @@ def _vote(right: bool) -> Callable[[Study], PerProblem]:
             value = divide(divide(np.bincount(ballots.unit, ballots.votes * top, cells.units), tops), votes)
             how = "share of votes for the commonest answer"
         notes = [f"n={n} samples or more" if n else "" for n in _least(study, cells.count(mask))]
-        return PerProblem(value, how, SHARE, "a vote" + (" and known gold" if right else ""), notes=notes)
+        lacking, lost = "a vote" + (" and known gold" if right else ""), cells.unjudged if right else None
+        return PerProblem(value, how, SHARE, lacking, lost=lost, notes=notes)
 
     return make
 
@@ -49,7 +50,9 @@ def _self_preference(study: Study) -> Whole:
         if np.isnan(found.value):
             return unknown("scored right and wrong texts of the verifier and of others are needed", found.n)
         words = "score of own − of others' texts at equal truth; linearised t over problems"
-        return Estimate(found.value, found.low, found.high, found.n, words)
+        out = part.problems - found.n
+        words += f"; {out} of {part.problems} problems left out for lack of texts of both" if out else ""
+        return Estimate(found.value, found.low, found.high, found.n, words + left_out(len(part.rows), part))
 
     return each_group(study, one)
 

@@ -40,7 +40,7 @@ class Ratio(NamedTuple):
     whole: np.ndarray  # (units,) ≥ 0
     how: str
     lacking: str  # what a group without a value lacks
-    span: Span = SHARE
+    span: tuple[float, float] = SHARE
     shape: Callable[[np.ndarray], np.ndarray] | None = None  # monotone function applied to value and interval
     lost: np.ndarray | None = None  # (groups,) rows left out
     out: str = NULLS  # which rows these are
@@ -82,6 +82,12 @@ class Metric(NamedTuple):
 def unknown(reason: str, n: int = 0) -> Estimate:
     """An estimate that is not known."""
     return Estimate(np.nan, np.nan, np.nan, n, reason)
+
+
+def left_out(rows: int, part: Part) -> str:
+    """How many of the rows of a group have no score or no known gold, in words; nothing where all have both."""
+    lost = rows - int((~np.isnan(part.column("score") + part.column("gold"))).sum())
+    return f"; {lost} {NULLS}" if lost else ""
 
 
 def exact(value: float, n: int, how: str) -> Estimate:

@@ -32,7 +32,8 @@ def of_counts(
         ks = study.k if k is None else np.full(study.cells.groups, k)
         own = ks[study.cells.group]
         how = "share of right samples" if function is pass_at_k and k == 1 else OF_K
-        return PerProblem(function(n, c, own, *more), how, span, KNOWN, ks, (n > 0) & (n < own))
+        value, short = function(n, c, own, *more), (n > 0) & (n < own)
+        return PerProblem(value, how, span, KNOWN, ks, short, study.cells.unjudged)
 
     return make
 
@@ -44,7 +45,8 @@ def _maj(k: int | None) -> Callable[[Study], PerProblem]:
         n, _ = cells.tried
         value = _votes(study, ks)
         how = "chance that the plurality of {k} samples is right, ties split, exact mean over draws"
-        return PerProblem(value, how, SHARE, "known gold and recorded answers", ks, (n > 0) & (n < ks[cells.group]))
+        short = (n > 0) & (n < ks[cells.group])
+        return PerProblem(value, how, SHARE, "known gold and recorded answers", ks, short, cells.unjudged)
 
     return make
 
@@ -81,7 +83,7 @@ def _best(k: int | None) -> Callable[[Study], PerProblem]:
         value[units] = best_of_k(score, gold, code, ks[cells.group[units]])
         n, _ = cells.tried
         how = "truth of the best scored of {k} samples, ties split, exact mean over draws"
-        return PerProblem(value, how, SHARE, KNOWN, ks, (n > 0) & (n < ks[cells.group]))
+        return PerProblem(value, how, SHARE, KNOWN, ks, (n > 0) & (n < ks[cells.group]), cells.unjudged)
 
     return make
 

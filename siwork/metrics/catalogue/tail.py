@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from siwork.metrics.catalogue.kinds import POSITIVE, SHARE, Estimate, Made, Metric, PerProblem, Ratio, Whole, unknown
+from siwork.metrics.catalogue.kinds import (
+    NULLS,
+    POSITIVE,
+    SHARE,
+    Estimate,
+    Made,
+    Metric,
+    PerProblem,
+    Ratio,
+    Whole,
+    unknown,
+)
 from siwork.metrics.cells import Part
 from siwork.metrics.draws import none_drawn
 from siwork.metrics.intervals import divide, student_t
@@ -124,7 +135,8 @@ def _head_tail(study: Study) -> Whole:
         if not (head.sum() + tail.sum()) > 0:
             return unknown("no row of head or tail has weight > 0", n)
         value = float(np.log((head.sum() + 0.5) / (tail.sum() + 0.5)))
-        how = "log((weight of bands 3, 4 + ½)/(weight of bands 0, 1 + ½))"
+        lost = int(((weight > 0) & np.isnan(band)).sum())
+        how = "log((weight of bands 3, 4 + ½)/(weight of bands 0, 1 + ½))" + (f"; {lost} {NULLS}" if lost else "")
         enough = min((head > 0).sum(), (tail > 0).sum()) >= 5
         if not enough or n < 2:
             return Estimate(

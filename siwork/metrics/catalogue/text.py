@@ -87,7 +87,9 @@ def of_each(function: Callable[[Sampled], np.ndarray], how: str, span: Any = SHA
         known, size = ~np.isnan(value), len(study.texts.problem[1])
         sums, n = np.bincount(code[known], value[known], size), np.bincount(code[known], minlength=size)
         mean = np.divide(sums, n, out=np.full(size, np.nan), where=n > 0)
-        return _sampled(study, mean, how, span, "responses that are long enough")
+        made = _sampled(study, mean, how, span, "responses that are long enough")
+        lost = np.bincount(study.texts.group[~known], minlength=study.cells.groups)
+        return made._replace(lost=lost, out="responses too short for it left out")
 
     return make
 

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
 from siwork.metrics.calibration import self_correction
+from siwork.metrics.catalogue.collapse import log_ratio
 from siwork.metrics.catalogue.kinds import POSITIVE, SHARE, Estimate, Metric, PerProblem, Ratio, Whole, unknown
 from siwork.metrics.catalogue.text import of_each
 from siwork.metrics.cells import Cells
 from siwork.metrics.study import Study
 from siwork.metrics.texts import Sampled
 from siwork.metrics.uncertainty import jackknife_interval
+from siwork.schema import SchemaError
 
 _JACKKNIFE = 20
 _CHANGE = (-1.0, 1.0)
@@ -87,7 +90,8 @@ def _rss(study: Study) -> Whole:
         old, new, unit = gold[pairs.before[here]], gold[pairs.after[here]], cells.unit[pairs.after[here]]
         n = len(np.unique(unit))
         value = self_correction(old, new).rss if n else np.nan
-        how = "relative self-correction score, pooled over samples"
+        lost = int((cells.columns["turn"][study.part(g).rows] == 1).sum()) - len(old)
+        how = "relative self-correction score, pooled over samples" + (f"; {lost} {_UNPAIRED}" if lost else "")
         if np.isnan(value):
             return unknown("revisions of right and of wrong first attempts are needed", n)
         if n < _JACKKNIFE:
@@ -99,22 +103,27 @@ def _rss(study: Study) -> Whole:
 
 
 class Steps(NamedTuple):
-    """Executed steps of the rows that have them."""
+    """Executed steps of the plain rows that have them."""
 
     rows: np.ndarray  # (n,) places of plain rows with at least one step
     size: np.ndarray  # (n,) steps
     right: np.ndarray  # (n,) right steps
     first: np.ndarray  # (n,) place of the first wrong step, = size where none is wrong
+    lost: np.ndarray  # (groups,) plain rows whose steps are unknown
 
 
 def _steps(cells: Cells) -> Steps:
-    written = cells.texts["steps"].to_pylist()
-    rows = np.array([i for i, steps in enumerate(written) if steps and cells.plain[i]], np.int64)
-    steps = [written[i] for i in rows]
+    """Raises SchemaError for a step that is neither right nor wrong."""
+    written = cells.texts["steps"]
+    rows = np.flatnonzero(cells.plain & pc.greater(pc.utf8_length(written), 0).fill_null(False).to_numpy())
+    steps = written.take(rows).to_pylist()
+    odd = next((s for s in steps if s.strip("01")), None)
+    if odd is not None:
+        raise SchemaError(f"rows: column 'steps' must hold 1 for a right and 0 for a wrong step, got {odd[:20]!r}")
     first = [s.find("0") if "0" in s else len(s) for s in steps]
-    return Steps(
-        rows, np.array([*map(len, steps)], int), np.array([s.count("1") for s in steps], int), np.array(first, int)
-    )
+    size, right = [*map(len, steps)], [s.count("1") for s in steps]
+    lost = cells.rows_by_group(cells.plain & written.is_null().to_numpy())
+    return Steps(rows, *(np.array(x, np.int64) for x in (size, right, first)), lost)
 
 
 def _step_ratio(
@@ -124,7 +133,7 @@ def _step_ratio(
         cells = study.cells
         steps = _steps(cells)
         sums = [np.bincount(cells.unit[steps.rows], f(steps).astype(float), cells.units) for f in (part, whole)]
-        return Ratio(sums[0], sums[1], how, "executed steps of this kind")
+        return Ratio(sums[0], sums[1], how, "executed steps of this kind", lost=steps.lost)
 
     return make
 
@@ -134,7 +143,8 @@ def _steps_to_error(study: Study) -> PerProblem:
     unit = cells.unit[steps.rows]
     n = np.bincount(unit, minlength=cells.units)
     mean = np.divide(np.bincount(unit, steps.first, cells.units), n, out=np.full(cells.units, np.nan), where=n > 0)
-    return PerProblem(mean, "right steps before the first wrong one, or all", POSITIVE, "a sample with executed steps")
+    how = "right steps before the first wrong one, or all"
+    return PerProblem(mean, how, POSITIVE, "a sample with executed steps", lost=steps.lost)
 
 
 def _row_share(of: str) -> Callable[[Study], Ratio]:
@@ -142,16 +152,18 @@ def _row_share(of: str) -> Callable[[Study], Ratio]:
 
     def make(study: Study) -> Ratio:
         cells, steps = study.cells, _steps(study.cells)
-        wrong = steps.first < steps.size
+        wrong, lost = steps.first < steps.size, steps.lost
         if of == "reason":
-            among, hit = cells.columns["gold"][steps.rows] == 1, wrong
+            gold = cells.columns["gold"][steps.rows]
+            among, hit = gold == 1, wrong
+            lost = lost + np.bincount(cells.group[cells.unit[steps.rows[np.isnan(gold)]]], minlength=cells.groups)
         else:
             claimed = cells.columns["claimed_error"][steps.rows]
             among = wrong if of == "found" else ~wrong
             hit = claimed == steps.first if of == "found" else ~np.isnan(claimed)
         unit = cells.unit[steps.rows]
         part, whole = (np.bincount(unit, x.astype(float), cells.units) for x in (among & hit, among))
-        return Ratio(part, whole, "share of rows with executed steps", "executed steps, and is such a row")
+        return Ratio(part, whole, "share of rows with executed steps", "executed steps, and is such a row", lost=lost)
 
     return make
 
@@ -159,10 +171,11 @@ def _row_share(of: str) -> Callable[[Study], Ratio]:
 def _of_side(side: str, drift: bool) -> Callable[[Study], PerProblem]:
     def make(study: Study) -> PerProblem:
         cells = study.cells
-        x = cells.columns["logp"] - cells.columns["base_logp"] if drift else cells.columns["logp"]
+        x = log_ratio(cells) if drift else cells.columns["logp"]
         mask = _is(cells, "side", side)
         how = "logp − base_logp" if drift else "logp"
-        return PerProblem(cells.mean(x, mask), f"{how} of {side} responses", (-np.inf, np.inf), f"a {side} response")
+        lacking, lost = f"a {side} response with known {how}", cells.rows_by_group(mask & ~np.isfinite(x))
+        return PerProblem(cells.mean(x, mask), f"{how} of {side} responses", (-np.inf, np.inf), lacking, lost=lost)
 
     return make
 
@@ -173,8 +186,10 @@ def _is(cells: Cells, column: str, value: str) -> np.ndarray:
 
 def _pair_gap(study: Study) -> PerProblem:
     cells, score = study.cells, study.cells.columns["score"]
-    chosen, rejected = (cells.mean(score, _is(cells, "side", side)) for side in ("chosen", "rejected"))
-    return PerProblem(chosen - rejected, "score of chosen − of rejected", _CHANGE, "a scored pair")
+    sides = [_is(cells, "side", side) for side in ("chosen", "rejected")]
+    chosen, rejected = (cells.mean(score, side) for side in sides)
+    lost = cells.rows_by_group((sides[0] | sides[1]) & np.isnan(score))
+    return PerProblem(chosen - rejected, "score of chosen − of rejected", _CHANGE, "a scored pair", lost=lost)
 
 
 def _shows(pattern: str) -> Callable[[Sampled], np.ndarray]:

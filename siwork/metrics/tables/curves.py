@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from siwork.metrics.intervals import checked_level, grouped_mean
+from siwork.metrics.intervals import checked_level, grouped_change, grouped_mean
 from siwork.metrics.performance import crossover_interval, pass_at_k
 from siwork.metrics.tables.places import KEYS, Pair, Place, pairs, table_of, tries
-from siwork.metrics.uncertainty import bootstrap_weights, cluster_bootstrap, cluster_t
+from siwork.metrics.uncertainty import bootstrap_weights, cluster_bootstrap
 from siwork.schema.tables import REAL, TEXT, WHOLE
 
 _EQUAL = 1e-12  # as in `performance.crossover_k`
@@ -112,7 +112,7 @@ def pass_curve(rows: Any, level: float = 0.95) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, a row a (run, split, round, k): value, low, high (t over problems, Wilson where each is 0 or 1), n problems,
+    DataFrame, a row a (run, split, round, k): value, low, high over problems as in `measure`, n problems,
     method.
 
     Raises
@@ -159,7 +159,7 @@ def gain_split(rows: Any, first: int = 0, level: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     DataFrame, a row a (run, split, later round, part): part total, compression (within reach) or new; value, what the part
-    adds to the change of pass@1, so compression + new = total; low, high t over problems; n problems; share, the part's
+    adds to the change of pass@1, so compression + new = total; low, high over problems; n problems; share, the part's
     share of the problems; left_out, method. Mean 0 in each part for a model that did not change.
 
     Raises
@@ -195,8 +195,9 @@ def _parts(pair: Pair, level: float) -> Iterator[dict[str, Any]]:
             reason = pair.reason or f"one sample a problem in round {pair.first}; its samples are halved"
             yield pair.line(part=part, n=0, left_out=out, method=reason)
             continue
-        low, high = cluster_t(values, level, (-1.0, 1.0))
-        ends = {"value": values.mean(), "low": low, "high": high, "n": len(values), "share": np.mean(shares[part])}
+        found = grouped_change(values, np.zeros(len(values), np.int64), 1, level)
+        ends = {name: getattr(found, name)[0] for name in _VALUE} | {"share": np.mean(shares[part])}
         halves = f"{na.min()}" if na.min() == na.max() else f"{na.min()}–{na.max()}"
         words = f"within reach: a right one among half the samples of round {pair.first} ({halves}), value by the other half"
-        yield pair.line(part=part, **ends, left_out=out, method=pair.words(f"{words}; t over problems"))
+        kind = str(found.kind[0]).split("; few")[0]
+        yield pair.line(part=part, **ends, left_out=out, method=pair.words(f"{words}; {kind}"))

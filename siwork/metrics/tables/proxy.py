@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from siwork.metrics.calibration import transport
 from siwork.metrics.cells import Cells
-from siwork.metrics.intervals import checked_level, divide, student_t
+from siwork.metrics.intervals import checked_level, divide, grouped_change
 from siwork.metrics.tables.places import (
     FEW,
     KEYS,
@@ -23,7 +23,7 @@ from siwork.metrics.tables.places import (
     reduced,
     table_of,
 )
-from siwork.metrics.uncertainty import bootstrap_weights, cluster_bootstrap, holm, max_t, paired_t
+from siwork.metrics.uncertainty import bootstrap_weights, cluster_bootstrap, holm, max_t
 from siwork.schema import SPLITS
 from siwork.schema.tables import REAL, TEXT, TRUTH, WHOLE
 
@@ -55,7 +55,7 @@ def parting(rows: Any, level: float = 0.95, first: int = 0, draws: int = 1000, s
 
     All rows that have both count, kept or not, hinted or revised too. Bands are simultaneous over the later rounds and the
     three numbers of a (run, split): max-T over one bootstrap of problems, whose weights serve every round, gives the level of
-    each; the band is a t interval of that level, as the bootstrap alone is too narrow for few problems.
+    each; the band is the paired interval of that level, as the bootstrap alone is too narrow for few problems.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def parting(rows: Any, level: float = 0.95, first: int = 0, draws: int = 1000, s
     -------
     DataFrame, a row a (run, split, later round):
     score, gold, index : change of the mean score, of the mean gold, and the hacking index, the first less the second; means
-        over problems, paired; with _low and _high. Where all problems change alike the bound is Wilson's at Bonferroni's level
+        over problems, paired; with _low and _high
     problems, left_out : common problems, and those without score and gold in one of the two rounds
     alarm : score rose and gold fell, both outside their bands; null where unknown
     onset : of the (run, split), the first round from which every later one alarms; null for none
@@ -108,6 +108,7 @@ class _Family(NamedTuple):
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    kind: np.ndarray  # interval in words, or why there is none
 
 
 def _parted(found: list[Pair], level: float, draws: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -121,15 +122,14 @@ def _parted(found: list[Pair], level: float, draws: int, seed: int) -> Iterator[
             lines.append(pair.line())
             continue
         at = 3 * live.index(pair)
-        ends = {
-            name: x[at + i]
-            for i, part in enumerate(_PARTS)
-            for name, x in zip((part, f"{part}_low", f"{part}_high"), family, strict=True)
-        }
-        known = pair.common.sum() > 1
-        alarms.append(bool(ends["score_low"] > 0 and ends["gold_high"] < 0) if known else None)
+        ends: dict[str, Any] = {}
         words = f"paired by problem; max-T bands over {len(live)} rounds, one bootstrap of problems"
-        lines.append(pair.line(**ends, method=pair.words(words if known else "one common problem, so no interval")))
+        for part, value, low, high, kind in zip(_PARTS, *(x[at : at + 3] for x in family), strict=True):
+            ends |= {part: value, f"{part}_low": low, f"{part}_high": high}
+            words += f"; {part}: {str(kind).split('; few')[0]}" if np.isnan(low) else ""
+        unknown = np.isnan(ends["score_low"]) or np.isnan(ends["gold_low"])
+        alarms.append(None if unknown else bool(ends["score_low"] > 0 and ends["gold_high"] < 0))
+        lines.append(pair.line(**ends, method=pair.words(words)))
     onset = lasting([pair.round for pair in found], alarms)
     for line, alarm in zip(lines, alarms, strict=True):
         yield line | {"alarm": alarm, "onset": onset}
@@ -149,17 +149,12 @@ def _bands(live: list[Pair], level: float, draws: int, seed: int) -> _Family:
     star = divide(totals[:, : len(n)], totals[:, len(n) :])
     star = value + (star - value) * np.sqrt(divide(n.astype(float), n - 1.0))  # resamples vary by (n − 1)/n too little
     constant = max_t(star, value, se, level).constant
-    half = np.full(len(n), np.nan)
-    if not np.isnan(constant):  # to the level of one band alone that keeps all of them
-        alone = float(np.clip(2 * ndtr(constant) - 1, level, 1 - 1e-12))
-        half = np.where(se > 0, student_t(n, alone) * se, np.nan)
-    low, high = value - half, value + half
-    each = 1 - (1 - level) / len(n)
-    for j in np.flatnonzero((se == 0) & (n > 1)):
-        span = _SPAN[_PARTS[j % 3]]
-        x = changes[known[:, j], j]
-        low[j], high[j] = paired_t(np.zeros(len(x)), x, each, (-span, span))[1:3]
-    return _Family(value, low, high)
+    alone = 1 - (1 - level) / len(n) if np.isnan(constant) else float(np.clip(2 * ndtr(constant) - 1, level, 1 - 1e-12))
+    each = []
+    for j in range(len(n)):  # an interval of the level that, for each alone, keeps all of them
+        x, span = changes[known[:, j], j], _SPAN[_PARTS[j % 3]]
+        each.append(grouped_change(x, np.zeros(len(x), np.int64), 1, alone, (-span, span)))
+    return _Family(value, *(np.array([getattr(found, name)[0] for found in each]) for name in ("low", "high", "kind")))
 
 
 def _of_pair(pair: Pair) -> dict[str, np.ndarray]:

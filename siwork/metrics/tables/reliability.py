@@ -12,7 +12,7 @@ from siwork.metrics.calibration import binned, mass_edges, reliability
 from siwork.metrics.cells import Cells, Part, reduce_rows
 from siwork.metrics.draws import whole
 from siwork.metrics.intervals import checked_level, divide, grouped_mean
-from siwork.metrics.tables.places import gathered, reduced, table_of, tables_of, typed
+from siwork.metrics.tables.places import FEW, gathered, reduced, table_of, tables_of, typed
 from siwork.metrics.tail import gini, gini_floor, lorenz
 from siwork.metrics.uncertainty import jackknife_interval
 from siwork.schema import SPLITS, KnobError
@@ -114,9 +114,11 @@ def _reliable(part: Part, edges: np.ndarray | None, level: float) -> pd.DataFram
     table = reliability(score, gold, part.problem, level=level, edges=edges)
     if not len(table):
         return pd.DataFrame({"count": [0], "problems": [0], "method": ["no sample has both score and known gold"]})
-    few = np.where(table["problems"] < 10, "; few_problems", "")
-    lone = np.where(np.isnan(table["low"]), "one problem, so no interval", "linearised t over problems, or Wilson")
-    return table.assign(method=np.char.add(lone.astype(str), few.astype(str)))
+    few = np.where(table["problems"] < FEW, "; few_problems", "")
+    words = np.where(
+        np.isnan(table["low"]), "too few problems, or too few that differ, for an interval", "over problems"
+    )
+    return table.assign(method=np.char.add(words.astype(str), few.astype(str)))
 
 
 def _with_keys(cells: Cells, g: int, table: pd.DataFrame) -> pd.DataFrame:
@@ -154,7 +156,7 @@ def vote_table(rows: Any, by: Sequence[str] = ("round",), bins: int = 5, level: 
     Returns
     -------
     DataFrame, a row a (run, split, columns of `by`, bin that holds a problem): bin, least and greatest share, problems, score
-    (mean share), gold (share of problems whose commonest answer is right, ties split), low, high (Wilson; t with ties), k
+    (mean share), gold (share of problems whose commonest answer is right, ties split), low, high, k
     votes a problem, left_out (problems without a readable answer), method.
 
     Raises

@@ -87,7 +87,7 @@ def support_table(rows: Any, of: str = "answer", first: int = 0, level: float = 
     p_lost : chance of as many lost types or more with no change; null for tokens, which a text loses together
     tail_mass, _low, _high : share of this round's answers (tokens) whose type is rare in the first half of the first
         round's samples (at most `rare` there, at least one); in the first round the share in its second half, so that a
-        model that does not change stays level; linearised t over problems
+        model that does not change stays level
     problems, left_out, method
 
     Raises
