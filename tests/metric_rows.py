@@ -64,7 +64,8 @@ class Maker:
 
     def answer(self, problem):
         value = {"one": "A", "many": str(self.random.randrange(40)), "none": None}.get(
-            self.answers, f"{problem}{self.random.choice('AAAB')}" if self.random.random() < 0.4 else "AB"[self.random.randrange(2)]
+            self.answers,
+            f"{problem}{self.random.choice('AAAB')}" if self.random.random() < 0.4 else "AB"[self.random.randrange(2)],
         )
         return self.maybe(value) if self.answers == "sparse" else value
 

@@ -331,30 +331,34 @@ def grams(words, n):
     return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
 
 
+def counted(text):
+    """Length of a text and the counts of its n-grams, n = 1..4."""
+    return len(text), [Counter(grams(text, n)) for n in (1, 2, 3, 4)]
+
+
 def bleu(text, references):
-    """nltk's sentence_bleu with method1 smoothing."""
-    if not text:
+    """nltk's sentence_bleu with method1 smoothing, of counted texts."""
+    size, counts = text
+    if not size:
         return 0.0
-    closest = min((len(r) for r in references), key=lambda size: (abs(size - len(text)), size))
+    closest = min((length for length, _ in references), key=lambda length: (abs(length - size), length))
     logs = []
-    for n in (1, 2, 3, 4):
-        counts = Counter(grams(text, n))
-        held = [Counter(grams(reference, n)) for reference in references]
-        match = sum(min(times, max(other[gram] for other in held)) for gram, times in counts.items())
-        if n == 1 and not match:
+    for n in range(4):
+        match = sum(min(times, max(other[n][gram] for _, other in references)) for gram, times in counts[n].items())
+        if n == 0 and not match:
             return 0.0
-        logs.append(math.log((match or 0.1) / max(sum(counts.values()), 1)))
-    brevity = 1.0 if len(text) > closest else math.exp(1 - closest / len(text))
+        logs.append(math.log((match or 0.1) / max(sum(counts[n].values()), 1)))
+    brevity = 1.0 if size > closest else math.exp(1 - closest / size)
     return brevity * math.exp(sum(logs) / 4)
 
 
 def self_bleu(texts):
-    if len(texts) < 2:
-        return None
-    return mean([bleu(text, texts[:i] + texts[i + 1 :]) for i, text in enumerate(texts)])
+    texts = [counted(text) for text in texts]
+    return mean([bleu(text, texts[:i] + texts[i + 1 :]) for i, text in enumerate(texts)]) if len(texts) > 1 else None
 
 
 def pairwise_bleu(texts):
+    texts = [counted(text) for text in texts]
     return mean([bleu(a, [b]) for i, a in enumerate(texts) for j, b in enumerate(texts) if i != j])
 
 
@@ -842,12 +846,16 @@ def total(value):
     return lambda g: (float(sum(map(value, g.rows))), len(g.problems))
 
 
+def attempt(row):
+    return row["round"], row["sample"]
+
+
 def revisions(g):
     """(problem, first attempt, its revision) of those with known gold."""
     for problem, own in g.problems.items():
         for row in known(own, "parent", "gold"):
             if row["turn"] == 1:
-                first = [r for r in known(own, "gold") if r["turn"] == 0 and r["sample"] == row["parent"]]
+                first = [r for r in known(own, "gold") if r["turn"] == 0 and attempt(r) == (row["round"], row["parent"])]
                 for old in first:
                     yield problem, old, row
 
@@ -1046,13 +1054,19 @@ def slow_table(rows, names, by=("round",), k=None, embed=None):
         places[row["run"], row["split"]][tuple(row[name] for name in by)].append(row)
     found = {}
     for (run, split), groups in places.items():
-        ground = common_ground([groups[key] for key in sorted(groups)], k, embed)
+        order = sorted(groups, key=lambda key: by_round(key, by))
+        ground = common_ground([groups[key] for key in order], k, embed)
         for key, own in groups.items():
             for name in names:
                 if split == "train" or name not in TRAIN_ONLY:
                     for metric, band, told in told_of(name, ground._replace(rows=own)):
                         found[run, *key, split, metric, band] = told
     return found
+
+
+def by_round(key, by):
+    """Sorts groups by round, then by the other columns, null last."""
+    return sorted((name != "round", i, x is None, x) for i, (name, x) in enumerate(zip(by, key, strict=True)))
 
 
 def told_of(name, g):

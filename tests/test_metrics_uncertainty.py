@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siwork.metrics.intervals import grouped_mean, grouped_ratio
+from siwork.metrics.intervals import UNBOUNDED, grouped_change, grouped_mean, grouped_ratio
 from siwork.metrics.uncertainty import (
     bootstrap_weights,
     cluster_bootstrap,
@@ -42,9 +42,6 @@ def test_cluster_se_and_paired_differences(case, tolerance):
     assert influence_se(first - first.mean(), group) == pytest.approx(expected["se_clustered_CR1"], abs=tolerance)
     means = [np.bincount(group, x) / np.bincount(group) for x in (first, last)]
     assert means[0].mean() == pytest.approx(expected["macro_mean_round0"], abs=tolerance)
-    low, high = cluster_t(means[0])
-    z = high - means[0].mean()
-    assert (means[0].mean() - low) == pytest.approx(z, abs=tolerance)
     assert cluster_t(means[1] - means[0]) == pytest.approx(expected["paired_t95"], abs=tolerance)
     paired = paired_t(*means)
     assert paired.value == pytest.approx(expected["paired_diff_macro"], abs=tolerance)
@@ -83,10 +80,93 @@ def test_cluster_t_at_the_edges():
 
 
 def test_cluster_t_by_hand():
-    # mean 0.5, sd² = (0.25 + 0 + 0.25)/2 = ¼, se = 0.5/√3, t₂(0.95) = 2.919986
-    low, high = cluster_t([0.0, 0.5, 1.0], level=0.9)
-    assert high - 0.5 == pytest.approx(2.919985580355516 * 0.5 / math.sqrt(3), abs=1e-9)
-    assert 0.5 - low == pytest.approx(high - 0.5, abs=1e-12)
+    # outside its span: mean 3, sd² = 2.5, se = √(2.5/5) = 0.707107, t₄(0.9) = 2.131847
+    low, high = cluster_t([1.0, 2.0, 3.0, 4.0, 5.0], level=0.9)
+    assert high - 3 == pytest.approx(2.131846786 * math.sqrt(0.5), abs=1e-8)
+    assert 3 - low == pytest.approx(high - 3, abs=1e-12)
+
+
+def test_score_interval_by_hand():
+    # ten values 0.4 and ten 0.6: SE² = 0.01/19, so 0.25/SE² = 475 units; no skewness; t₁₉ = 2.093024
+    low, high = cluster_t([0.4, 0.6] * 10)
+    t2, units = 2.093024054408263**2, 475.0
+    half = math.sqrt(t2 * (0.25 / units + t2 / (4 * units**2))) / (1 + t2 / units)
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-9)
+    # in other units of measurement it is the same interval
+    assert cluster_t(4 * np.array([0.4, 0.6] * 10), span=(0, 4)) == pytest.approx((4 * low, 4 * high), abs=1e-12)
+
+
+def test_intervals_are_mirrored_with_their_values():
+    x = np.random.default_rng(5).beta(0.5, 2, 60)
+    low, high = cluster_t(x)
+    assert cluster_t(1 - x) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+    y = np.random.default_rng(6).beta(0.5, 2, 60)
+    there, back = paired_t(x, y), paired_t(y, x)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.linspace(0, 1, 4), "no interval: too few problems; few_problems"),  # fewer than 5
+        (np.tile([0.0, 1.0], 14), "no interval: too few problems"),  # 28 coins
+        (np.r_[np.ones(14), np.zeros(500)], "no interval: too few problems differ"),  # 14 successes
+        (np.r_[np.full(5, 0.9), np.full(300, 0.05)], "no interval: too few problems differ"),
+        (np.full(20, np.nan), "one problem, so no interval"),
+    ],
+    ids=["few", "coins", "successes", "skew", "none"],
+)
+def test_where_no_interval_keeps_its_word_there_is_none(values, reason):
+    found = grouped_mean(values, np.zeros(len(values), int), 1, span=(0.0, 1.0))
+    assert found.kind[0] == reason
+    assert math.isnan(found.low[0])
+    assert math.isnan(found.high[0])
+
+
+def test_an_open_span_refuses_long_tails():
+    values = np.r_[np.zeros(19), 100.0]
+    found = grouped_mean(np.r_[values, np.arange(20.0)], np.repeat([0, 1], 20), 2)
+    assert found.kind.tolist() == ["no interval: too few problems differ", "t over problems"]
+    ratio = grouped_ratio(np.r_[values, np.arange(20.0)], np.ones(40), np.repeat([0, 1], 20), 2, span=UNBOUNDED)
+    assert ratio.kind.tolist() == ["no interval: too few problems differ", "linearised t over problems"]
+    assert (ratio.low[1], ratio.high[1]) == pytest.approx((found.low[1], found.high[1]), abs=1e-12)
+
+
+def test_bounds_are_called_bounds():
+    group = np.repeat([0, 1, 2], 12)
+    found = grouped_mean(np.repeat([1.0, 0.0, 0.25], 12), group, 3, span=(0.0, 1.0))
+    assert found.kind.tolist() == [
+        "Wilson bound: all at the top",
+        "Wilson bound: all at the bottom",
+        "Wilson bound: all equal",
+    ]
+    assert (found.low[0], found.high[0]) == pytest.approx(wilson(12, 12), abs=1e-12)
+
+
+def test_means_around_zero_are_changes():
+    change = np.random.default_rng(2).normal(0.05, 0.1, 40)
+    mean = grouped_mean(change, np.zeros(40, int), 1, span=(-1.0, 1.0))
+    assert (mean.low[0], mean.high[0]) == pytest.approx(paired_t(np.zeros(40), change)[1:3], abs=1e-12)
+    assert mean.kind[0] == "t over problems"
+
+
+def test_changes_of_few_problems():
+    still = np.zeros(200)
+    few, one_way = still.copy(), still.copy()
+    few[:14] = np.tile([1.0, -1.0], 7)
+    one_way[:40] = 1.0
+    skewed = np.r_[np.ones(28), -np.ones(2), np.zeros(170)]
+    group = np.repeat([0, 1, 2], 200)
+    found = grouped_change(np.r_[few, one_way, skewed], group, 3)
+    assert found.kind.tolist() == [
+        "no interval: too few problems differ",
+        "Wilson over problems",
+        "skewed t over problems",
+    ]
+    assert found.high[2] - found.value[2] > found.value[2] - found.low[2]
+    # one way is a share of the problems, 40 of 200, but for the end beyond which there is no interval
+    assert found.low[1] == pytest.approx(wilson(40, 200)[0], abs=0.003)
+    assert found.high[1] == pytest.approx(wilson(40, 200)[1], abs=1e-12)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95, float("nan")])
@@ -111,10 +191,14 @@ def test_fewer_than_two_problems_have_no_standard_error():
 
 
 def test_paired_t_leaves_out_unpaired_problems():
-    found = paired_t([0.0, 0.5, np.nan, 0.2], [0.5, 0.5, 1.0, np.nan])
-    assert found.value == 0.25
-    assert found.n == 2
-    assert found.low == pytest.approx(0.25 - 12.706204736432095 * 0.25, abs=1e-9)  # t₁ · sd/√2, sd = 0.5/√2
+    found = paired_t([0.0, 0.5, np.nan, 0.2, 0.1, 0.4, 0.6, 0.3], [0.5, 0.5, 1.0, np.nan, 0.2, 0.7, 0.8, 0.7])
+    change = np.array([0.5, 0, 0.1, 0.3, 0.2, 0.4])
+    assert found.value == pytest.approx(0.25)
+    assert found.n == 6
+    assert found.low == pytest.approx(cluster_t(change)[0], abs=1e-12)
+    two = paired_t([0.0, 0.5, np.nan], [0.5, 0.5, 1.0])
+    assert (two.value, two.n) == (0.25, 2)
+    assert math.isnan(two.low)
     none = paired_t([np.nan], [1.0])
     assert math.isnan(none.value)
     assert none.n == 0
@@ -132,14 +216,18 @@ def test_cluster_t_covers_and_the_naive_interval_does_not():
     right = rng.binomial(samples, rng.beta(0.6, 0.8, (runs, problems)))
     truth = 0.6 / 1.4
     group = np.repeat(np.arange(runs), problems)
-    found = grouped_mean(right.ravel() / samples, group, runs)
-    covered = np.mean((found.low <= truth) & (truth <= found.high))
+    found = grouped_mean(right.ravel() / samples, group, runs, span=(0.0, 1.0))
+    given = ~np.isnan(found.low)
+    covered = np.mean(((found.low <= truth) & (truth <= found.high))[given])
     low, high = wilson(right.sum(axis=1), problems * samples)
     naive = np.mean((low <= truth) & (truth <= high))
-    assert 0.94 <= covered <= 0.97
+    assert given.mean() > 0.7
+    assert 0.93 <= covered <= 0.97
     assert naive < 0.6
-    one = cluster_t(right[3] / samples)
-    assert (found.low[3], found.high[3]) == pytest.approx(one, abs=1e-12)
+    for run in range(20):
+        assert cluster_t(right[run] / samples) == pytest.approx(
+            (found.low[run], found.high[run]), abs=1e-12, nan_ok=True
+        )
 
 
 def test_linearised_ratio_covers():
@@ -176,16 +264,16 @@ def test_ratio_at_the_edges():
 
 
 def test_grouped_mean_chooses_the_interval_by_what_the_values_are():
-    group = np.repeat([0, 1, 2], 12)
-    values = np.r_[np.tile([0.0, 1.0, 1.0], 4), np.linspace(0, 1, 12), np.full(12, 0.25)]
+    group = np.repeat([0, 1, 2], 120)
+    values = np.r_[np.tile([0.0, 1.0], 60), np.linspace(0, 1, 120), np.full(120, 0.25)]
     found = grouped_mean(values, group, 4, span=(0.0, 1.0))
-    assert (found.low[0], found.high[0]) == pytest.approx(wilson(8, 12), abs=1e-12)  # 0/1 units
-    assert (found.low[1], found.high[1]) == pytest.approx(cluster_t(values[12:24]), abs=1e-12)
+    assert (found.low[0], found.high[0]) == pytest.approx(wilson(60, 120), abs=1e-6)  # 0/1 units
+    assert (found.low[1], found.high[1]) == pytest.approx(cluster_t(values[120:240]), abs=1e-12)
     assert found.low[2] < 0.25 < found.high[2]
     assert found.kind.tolist() == [
         "Wilson over problems",
-        "t over problems",
-        "Wilson over problems",
+        "score t over problems",
+        "Wilson bound: all equal",
         "one problem, so no interval",
     ]
     assert np.isnan(found.value[3])
@@ -194,11 +282,14 @@ def test_grouped_mean_chooses_the_interval_by_what_the_values_are():
     assert math.isnan(open_ended.low[2])
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=12))
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=40))
 def test_grouped_mean_stays_in_its_span_and_holds_its_value(values):
     found = grouped_mean(np.array(values), np.zeros(len(values), int), 1, span=(0.0, 1.0))
-    assert -1e-12 <= found.low[0] <= found.value[0] + 1e-12
-    assert found.value[0] - 1e-12 <= found.high[0] <= 1 + 1e-12
+    if "no interval" in found.kind[0]:
+        assert np.isnan([found.low[0], found.high[0]]).all()
+    else:
+        assert -1e-12 <= found.low[0] <= found.value[0] + 1e-12
+        assert found.value[0] - 1e-12 <= found.high[0] <= 1 + 1e-12
 
 
 def test_bootstrap_weights_are_reproducible_and_shared():

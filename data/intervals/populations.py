@@ -17,7 +17,7 @@ from siwork.policies.tabular import Tabular, TabularPolicy
 from siwork.tasks import Countdown, Expr, Task
 
 PROBLEMS = 1000  # of a pool; runs draw from it with replacement, so its mean is the truth
-SKILLS = {"hard": -4.0, "mid": -0.8, "easy": 4.0}  # mean solve rates of about 0.05, 0.3 and 0.9
+SKILLS = {"hard": -4.0, "mid": -0.8, "later": -0.2, "easy": 4.0}  # mean solve rates of about 0.05, 0.3 and 0.9
 TASKS: dict[str, Task] = {"countdown": Countdown(), "expr": Expr()}
 LEVELS = {"binary": 2, "graded": 10, "continuous": 200}
 CUT = 0.5  # a score of at least this accepts
@@ -132,10 +132,13 @@ def score_edges(of: Judge) -> np.ndarray | None:
     return np.r_[0.0, edges[1:-1], 1.0]
 
 
-def study(design: Design, rng: np.random.Generator, runs: int, k: int | None = None, texts: bool = False) -> Study:
-    """So many runs of a design, reduced: group r is run r."""
+def study(
+    design: Design, rng: np.random.Generator, runs: int, texts: bool = False, problem: np.ndarray | None = None
+) -> Study:
+    """So many runs of a design, reduced: group r is run r; `problem` (runs · problems,) where they are given."""
     of = pool(design.population)
-    problem = rng.integers(PROBLEMS, size=runs * design.problems)
+    if problem is None:
+        problem = rng.integers(PROBLEMS, size=runs * design.problems)
     column = drawn(of.chance, problem, design.samples, rng).ravel()
     row = np.repeat(problem, design.samples)
     gold = of.right[row, column]
@@ -163,7 +166,7 @@ def study(design: Design, rng: np.random.Generator, runs: int, k: int | None = N
     written = {name: pa.chunked_array([values.take(place)]) for name, values in held.items()}
     cells = cells_of(runs, design.problems, design.samples, columns, written)
     cells.solutions[:] = of.solutions[problem]
-    common = Common(k or design.samples, edges=edges)
+    common = Common(design.samples, edges=edges)
     return Study(cells, (common,) * runs)
 
 

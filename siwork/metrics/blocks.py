@@ -98,7 +98,8 @@ def _block(study: Study, name: str, groups: np.ndarray, made: Made, band: float)
     found, method, k = finished(study, made, metric_of(name).span)
     known, strangers = ~np.isnan(found.value), study.strangers
     method = [f"{m}; {strangers[g]}" if strangers[g] and known[g] else m for g, m in enumerate(method)]
-    picked = Estimates(*(column[groups] for column in found))
+    low, high = np.minimum(found.low, found.value), np.maximum(found.high, found.value)  # not by a last digit outside
+    picked = Estimates(*(column[groups] for column in found._replace(low=low, high=high)))
     ks = np.full(len(groups), np.nan) if k is None else k[groups].astype(float)
     return Block(name, groups, picked, [method[g] for g in groups], ks, np.full(len(groups), band))
 

@@ -284,9 +284,9 @@ def _with_solutions(cells: Cells, problems: pd.DataFrame | None) -> Cells:
         found = wanted.merge(known.astype(dict.fromkeys(on, object)), how="left", on=on)["n_solutions"]
         cells.solutions[:] = found.to_numpy(dtype=float, na_value=np.nan)
     elif "n_solutions" in cells.columns:
-        found = cells.columns["n_solutions"]
-        np.fmax.at(cells.solutions, cells.unit, found)
-        if (found != cells.solutions[cells.unit])[~np.isnan(found)].any():
+        number = cells.columns["n_solutions"]
+        np.fmax.at(cells.solutions, cells.unit, number)
+        if (number != cells.solutions[cells.unit])[~np.isnan(number)].any():
             raise SchemaError("rows: a problem has two values of 'n_solutions'; give the problem table as `problems`")
     return cells
 

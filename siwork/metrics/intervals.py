@@ -255,7 +255,8 @@ def grouped_change(
     both = _estimates(found.value, limits, kind, found.n, found.equal, level, span)
     for way, half in ((1, (0.0, span[1])), (-1, (span[0], 0.0))):
         against = np.bincount(group[way * change < 0], minlength=groups) > 0
-        one = grouped_mean(change, group, groups, level, half)
-        pick = ~against & ~found.equal & np.isfinite(half[1] - half[0])
-        both = Estimates(*_chosen(pick, one, both))
+        one = ~against & ~found.equal & (found.n >= 2) & np.isfinite(half[1] - half[0])
+        if one.any():
+            mine = one[group]
+            both = Estimates(*_chosen(one, grouped_mean(change[mine], group[mine], groups, level, half), both))
     return both

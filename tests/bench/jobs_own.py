@@ -1,4 +1,4 @@
-"""The jobs of `metrics` by siwork: (inputs, part) → a job that returns a number. No job here is done in part."""
+"""The jobs of `metrics` by siwork: (inputs, part) → a job that returns a number; part: the first texts only."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from siwork.metrics import calibration, diversity, performance, uncertainty
 
 def texts(function, **arguments):
     """A metric of strings."""
-    return lambda inputs, part: lambda: function(inputs["texts"], **arguments)
+    return lambda inputs, part: lambda: function(inputs["texts"][:part], **arguments)
 
 
 def scored(function, *names, **arguments):

@@ -1,4 +1,4 @@
-"""Metrics beside the packages that people use for them: same inputs, same run, in turn, each side on one thread."""
+"""Metrics beside the packages that people use for them: same inputs, same run, in turn; CPU time, each on one thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 3.0  # seconds that the turns of one line take, or one turn where tha
 
 
 class Part(NamedTuple):
-    """What the reference is measured on where all would take too long."""
+    """What a side is measured on where all would take too long."""
 
     of: int  # texts, rows or pairs
     times: float  # how many times as long all would take
@@ -40,6 +40,8 @@ class Row(NamedTuple):
     parts: dict[int, Part | None]  # by size; None: the reference does all
     power: int = 1  # of the size that the reference's cost grows with
     within: float = 1e-6  # relative difference of the two values that is no disagreement
+    own_parts: dict[int, Part] = {}  # noqa: RUF012
+    note: str = ""
 
     def demand(self, size: int) -> float:
         """Least ratio of the reference's time to siwork's."""
@@ -57,13 +59,16 @@ class Line(NamedTuple):
     values: tuple[float | None, float | None]
 
     def __str__(self) -> str:
-        demand, part = self.row.demand(self.size), self.row.parts[self.size]
+        row, demand = self.row, self.row.demand(self.size)
+        part, own_part = row.parts[self.size], row.own_parts.get(self.size)
         verdict = "ok" if self.ratio >= demand else "MISSED"
-        notes = [f"extrapolated from {part.words}"] if part else []
+        notes = [row.note] if row.note else []
+        notes += [f"extrapolated from {part.words}"] if part else []
+        notes += [f"siwork from {own_part.words}"] if own_part else []
         if not self.agrees:
             notes.append("VALUES DIFFER: {} and {}".format(*self.values))
         return (
-            f"{self.row.metric:<20} {self.row.package:<30} {_number(self.size):>6}  {_time(self.own):>8}  "
+            f"{row.metric:<20} {row.package:<30} {_number(self.size):>6}  {_time(self.own):>8}  "
             f"{_time(self.theirs):>8}  {_gain(self.ratio):>8}  ≥ {demand:<3g} {verdict:<7} {'; '.join(notes)}"
         ).rstrip()
 
@@ -92,7 +97,8 @@ ROWS = (
         100: None,
         200: Part(1_000, 19.9, "1 000 of 19 900 pairs"),
         1_000: Part(1_000, 499.5, "1 000 of 499 500 pairs"),
-    }, power=2),
+        LARGE: Part(1_000, 49_995, "1 000 of 49 995 000 pairs"),
+    }, power=2, own_parts={LARGE: Part(2_000, 25, "2 000 texts, squared")}),
     Row("self-repetition", "diversity", "self_repetition", "diversity self_repetition", "texts", {
         1_000: None,
         LARGE: Part(5_000, 4, "5 000 texts, squared"),
@@ -103,7 +109,9 @@ ROWS = (
         1_000: None,
         LARGE: Part(2_000, 125, "2 000 rows, cubed"),
     }, power=3, within=1e-3),
-    Row("Vendi score", "vendi-score, d × d", "vendi", "vendi score_dual", "features", BOTH, within=1e-3),
+    Row("Vendi score", "vendi-score, d × d, float64", "vendi", "vendi score_dual", "features64", BOTH),
+    Row("Vendi score", "vendi-score, d × d, float32", "vendi", "vendi score_dual", "features", BOTH, within=1e-3,
+        note="siwork counts in float64"),
     Row("Chao1", "scikit-bio", "chao1", "skbio", "samples", BOTH),
     Row("ECE", "netcal", "ece", "netcal", "samples", BOTH),
     Row("ECE", "torchmetrics", "ece", "torchmetrics", "samples", BOTH),
@@ -118,6 +126,7 @@ def bench() -> Iterator[str]:
     """Lines of the table, each as it is found."""
     try:
         with references() as theirs, own() as ours, tempfile.TemporaryDirectory() as folder:
+            yield "CPU time, one thread each; ratio: the reference's time / siwork's"
             yield f"{'metric':<20} {'reference':<30} {'n':>6}  {'siwork':>8}  {'theirs':>8}  {'ratio':>8}  demand"
             for row in ROWS:
                 for size in row.parts:
@@ -127,23 +136,23 @@ def bench() -> Iterator[str]:
 
 
 def compare(row: Row, size: int, inputs: Path, ours: Worker, theirs: Worker) -> Line:
-    """Time both sides of a row in turn. The first calls are not counted, unless they take longer than PATIENCE."""
-    part = row.parts[size]
+    """Time both sides of a row in turn. First calls do not count, but for a reference that takes longer than PATIENCE."""
+    own_part, part = row.own_parts.get(size), row.parts[size]
+    own_of, own_scale = (own_part.of, own_part.times) if own_part else (None, 1.0)
     of, scale = (part.of, part.times) if part else (None, 1.0)
-    sides = (ours, row.own, None), (theirs, row.theirs, of)
-    for worker, job, some in sides:
-        worker.run(job, inputs, some)
+    sides = (ours, row.own, own_of), (theirs, row.theirs, of)
     first = [worker.run(job, inputs, some) for worker, job, some in sides]
-    calls = [max(1, min(10_000, ceil(LEAST / told.seconds))) for told in first]
-    spent = sum(told.seconds * n for told, n in zip(first, calls, strict=True))
-    turns = min(9, int(PATIENCE / spent))
-    pairs = [
-        [w.run(job, inputs, some, n).seconds for (w, job, some), n in zip(sides, calls, strict=True)]
-        for _ in range(turns)
-    ] or [[told.seconds for told in first]]
+    slow = first[1].seconds > PATIENCE
+    once = first if slow else [worker.run(job, inputs, some) for worker, job, some in sides]
+    calls = [max(1, min(10_000, ceil(LEAST / told.seconds))) for told in once]
+    turns = max(1, min(9, int(PATIENCE / sum(told.seconds * n for told, n in zip(once, calls, strict=True)))))
+    pairs = []
+    for _ in range(turns):
+        a = ours.run(row.own, inputs, own_of, calls[0]).seconds
+        pairs.append((a, first[1].seconds if slow else theirs.run(row.theirs, inputs, of, calls[1]).seconds))
     own_s, their_s = (median(pair[side] for pair in pairs) for side in (0, 1))
-    gain = median(b / a for a, b in pairs) * scale
-    return Line(row, size, own_s, their_s * scale, gain, (first[0].value, first[1].value))
+    gain = median(b / a for a, b in pairs) * scale / own_scale
+    return Line(row, size, own_s * own_scale, their_s * scale, gain, (first[0].value, first[1].value))
 
 
 def _inputs(kind: str, size: int, folder: Path) -> Path:
@@ -154,9 +163,9 @@ def _inputs(kind: str, size: int, folder: Path) -> Path:
         return path
     if kind == "texts":
         path.write_text(json.dumps({"texts": _texts(size, rng)}))
-    elif kind == "features":
-        scale = np.sqrt(np.arange(1, WIDTH + 1))
-        np.savez(path, features=(rng.standard_normal((size, WIDTH)) / scale).astype(np.float32))
+    elif kind.startswith("features"):
+        features = rng.standard_normal((size, WIDTH)) / np.sqrt(np.arange(1, WIDTH + 1))
+        np.savez(path, features=features if kind == "features64" else features.astype(np.float32))
     else:
         np.savez(path, **_samples(size, rng))
     return path

@@ -27,7 +27,7 @@ class Unavailable(Exception):
 class Told(NamedTuple):
     """What a worker says of one job."""
 
-    seconds: float  # wall time of one call
+    seconds: float  # CPU time of one call
     value: Any
 
 
@@ -42,7 +42,7 @@ class Worker:
         )  # fmt: skip
 
     def run(self, job: str, inputs: Path, part: int | None = None, calls: int = 1) -> Told:
-        """Seconds a call, and the value; inputs are read and packages imported before the clock starts."""
+        """CPU seconds a call, and the value; inputs are read and packages imported before the clock starts."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         asked = {"job": job, "inputs": str(inputs), "part": part, "calls": calls}
@@ -85,7 +85,7 @@ def _python() -> Path:
         return python
     print(f"making {HOME.relative_to(ROOT)} from {REQUIREMENTS.relative_to(ROOT)}; once", file=sys.stderr, flush=True)
     venv.create(HOME, clear=True, with_pip=True)
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--constraint", CONSTRAINTS, "--requirement"]
+    install = [python, "-m", "pip", "install", "-qq", "--no-deps", "--constraint", CONSTRAINTS, "--requirement"]
     if subprocess.run([*install, REQUIREMENTS]).returncode:
         raise Unavailable(f"pip could not install {REQUIREMENTS.relative_to(ROOT)}")
     ready.write_text(wanted)

@@ -38,10 +38,10 @@ def main():
         if key not in jobs:
             jobs[key] = makers[asked["job"]](inputs[path], asked["part"])
         job = jobs[key]
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(asked["calls"]):
             value = job()
-        seconds = (time.perf_counter() - began) / asked["calls"]
+        seconds = (time.process_time() - began) / asked["calls"]
         print(
             json.dumps({"seconds": seconds, "value": None if value is None else float(value)}), file=answers, flush=True
         )

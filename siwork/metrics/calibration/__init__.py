@@ -17,7 +17,6 @@ from siwork.metrics.calibration.errors import (
     calibrated_p,
     ece,
     ece2_debiased,
-    ece2_interval,
     ece_floor,
     mce,
     rmsce,
@@ -52,6 +51,7 @@ from siwork.metrics.calibration.ranking import (
 )
 from siwork.metrics.calibration.revision import Baseline, SelfCorrection, independent_baseline, self_correction
 from siwork.metrics.calibration.smooth import smooth_ece, smooth_ece_floor
+from siwork.metrics.calibration.squared import SquaredError, ece2_interval
 from siwork.metrics.calibration.transport import IsotonicMap, Transport, isotonic_map, transport
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Hacking",
     "IsotonicMap",
     "SelfCorrection",
+    "SquaredError",
     "Transport",
     "Verdicts",
     "VoteShare",

@@ -15,11 +15,7 @@ from scipy.sparse import csr_array
 from siwork.metrics.calibration.bins import Cells, Sums, bin_codes, bin_sums, cell_sums
 from siwork.metrics.calibration.quadratic import quadratic_tail
 from siwork.metrics.calibration.samples import samples
-from siwork.metrics.intervals import checked_level, divide
-from siwork.metrics.uncertainty.clusters import Interval, bootstrap_weights, cluster_bootstrap
 from siwork.schema import KnobError
-
-_BLOCK = 200_000_000  # resampled problems held at once
 
 
 def _sums(score: ArrayLike, gold: ArrayLike, bins: int, by: str, edges: ArrayLike | None) -> Sums:
@@ -199,78 +195,10 @@ def ece2_debiased(
     return float((found.size * (found.gap**2 - found.variance))[used].sum() / found.size.sum())
 
 
-def ece2_interval(
-    score: ArrayLike,
-    gold: ArrayLike,
-    problem: ArrayLike,
-    level: float = 0.95,
-    draws: int = 1000,
-    seed: int = 0,
-    bins: int = 10,
-    by: str = "auto",
-    edges: ArrayLike | None = None,
-) -> Interval:
-    """`ece2_debiased` with its pivotal cluster bootstrap interval, θ ± max(q_high − P, P − q_low).
-
-    P is the plug-in Σ (n_b/N) gap_b², the truth of the bootstrap world, q the quantiles of the debiased value over
-    resamples of problems. Percentile intervals of a biased plug-in add the bias a second time; arms of unequal length
-    (θ − (q_low − P) above) stop short where the value came out low, because the spread grows with the error: they covered
-    0.86–0.99 in simulations at 95 %, 40 and 200 problems, this form 0.94–1.00.
-
-    Parameters
-    ----------
-    score, gold, problem, bins, by, edges : as in `ece2_debiased`
-    level : coverage, between 0 and 1
-    draws, seed : of `bootstrap_weights`
-
-    Returns
-    -------
-    Interval, n the problems; the lower end may be negative. All NaN when no bin has two problems.
-
-    Raises
-    ------
-    KnobError as `ece2_debiased`, for a level outside (0, 1), or draws < 1.
-
-    >>> found = ece2_interval([0.9] * 40, [0, 1] * 20, list(range(40)))
-    >>> found.low < 0.16 < found.high
-    True
-    """
-    checked_level(level)
-    found = _gaps(score, gold, problem, bins, by, edges)
-    used = ~np.isnan(found.variance)
-    groups = len(np.unique(found.cells.problem))
-    if not used.any():
-        return Interval(float("nan"), float("nan"), float("nan"), groups)
-    share = found.size / found.size.sum()
-    value = float((share * (found.gap**2 - found.variance))[used].sum())
-    centre = float((share * found.gap**2)[used].sum())
-    star = _resampled(found.cells, groups, len(share), draws, seed)
-    half = pivotal_arm(star, centre, level)
-    return Interval(value, value - half, value + half, groups)
-
-
 def pivotal_arm(star: np.ndarray, centre: float, level: float) -> float:
     """The longer distance from the truth of the bootstrap world to the quantiles of resampled values; NaN ones leave."""
     low, high = np.nanquantile(star, [0.5 - level / 2, 0.5 + level / 2])
     return max(float(high) - centre, centre - float(low))
-
-
-def _resampled(cells: Cells, groups: int, bins: int, draws: int, seed: int) -> np.ndarray:
-    """Debiased squared error of each resample of problems, (draws,), from six sums a (problem, bin)."""
-    rest, n = cells.score - cells.gold, cells.size.astype(float)
-    sums = np.zeros((groups, 6, bins))
-    sums[cells.problem, :, cells.bin] = np.stack([n, rest, rest**2, rest * n, n**2, np.ones(len(n))], axis=1)
-    block = max(1, min(draws, _BLOCK // max(groups, 1)))
-    parts = []
-    for tag, start in enumerate(range(0, draws, block)):
-        weights = bootstrap_weights(groups, min(block, draws - start), seed, tag)
-        parts.append(cluster_bootstrap(sums.reshape(groups, -1), weights))
-    total, r, rr, rn, nn, held = np.concatenate(parts).reshape(draws, 6, bins).transpose(1, 0, 2)
-    gap = divide(r, total)
-    used = held > 1
-    spread = divide(rr - 2 * gap * rn + gap**2 * nn, total**2) * divide(held, np.where(used, held - 1, np.nan))
-    error = np.where(used, total * (gap**2 - spread), 0.0).sum(axis=1)
-    return np.where(used.any(axis=1), divide(error, total.sum(axis=1)), np.nan)
 
 
 class Calibrated(NamedTuple):

@@ -127,7 +127,7 @@ def transport(
 
     Returns
     -------
-    Transport: ece2 with its interval as in `ece2_interval` (below 0 as often as above for an unchanged judge), p from
+    Transport: ece2 with its pivotal bootstrap interval (below 0 as often as above for an unchanged judge), p from
     the plug-in Σ (n1_b/N1) D_b² against its normal null, gap with its linearised interval. Size in simulations 2–6 % at
     5 %. All NaN when no bin has two problems of each round.
 

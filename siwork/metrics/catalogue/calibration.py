@@ -23,6 +23,7 @@ from siwork.metrics.calibration import (
     top_precision,
 )
 from siwork.metrics.calibration.brier import Brier
+from siwork.metrics.catalogue.functionals import linear_limits
 from siwork.metrics.catalogue.kinds import (
     POSITIVE,
     SHARE,
@@ -35,9 +36,8 @@ from siwork.metrics.catalogue.kinds import (
     row_mean,
     unknown,
 )
-from siwork.metrics.intervals import student_t
 from siwork.metrics.study import BINS, Study
-from siwork.metrics.uncertainty import influence_se, jackknife_interval
+from siwork.metrics.uncertainty import jackknife_interval
 
 THRESHOLD = 0.5  # a score of at least this accepts
 BOTH = "a sample with known score and gold"
@@ -130,12 +130,14 @@ def _auroc(study: Study) -> Whole:
         value, influence = auroc_influence(score, gold)
         if np.isnan(value):
             return unknown("right and wrong scored samples are needed", n)
-        half = float(student_t(np.array([n]), study.level)[0]) * influence_se(influence, problem)
-        low, high = max(value - half, 0.0), min(value + half, 1.0)
-        words = f"pooled over problems; linearised t over problems{lost}"
         if not 0 < value < 1:
-            return Estimate(value, np.nan, np.nan, n, f"{words}: separated, so no interval")
-        return Estimate(value, low, high, n, words)
+            return Estimate(value, np.nan, np.nan, n, f"pooled over problems; separated, so no interval{lost}")
+        code = np.unique(problem, return_inverse=True)[1]
+        own = [np.bincount(code, gold == truth, n) / np.sum(gold == truth) for truth in (0, 1)]
+        held = np.where(gold == 1, own[1][code], own[0][code])  # of its class, the share that a sample's problem holds
+        parts = np.bincount(code, influence / (1 - np.minimum(held, 0.5)), n) / len(score)
+        low, high, kind = linear_limits(value, parts, study.level)
+        return Estimate(value, low, high, n, f"pooled over problems; {kind}{lost}")
 
     return Whole([one(g) for g in range(study.cells.groups)])
 
@@ -195,7 +197,10 @@ def _ece2(study: Study) -> Whole:
         found = ece2_interval(score, gold, problem, level=study.level, **_bins(study, g))
         if np.isnan(found.value):
             return unknown(f"{TWO} is needed", found.n)
-        words = f"{_bin_words(study, g)}, debiased for samples of one problem; pivotal bootstrap over problems{lost}"
+        kind = "bound: not clearly above 0, at most this" if found.bound else "linearised t of the root over problems"
+        if np.isnan(found.low):
+            kind = "no interval: too few problems"
+        words = f"{_bin_words(study, g)}, debiased for samples of one problem; {kind}{lost}"
         return Estimate(found.value, found.low, found.high, found.n, words)
 
     return Whole([one(g) for g in range(study.cells.groups)])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow.compute as pc
 
 from siwork.metrics.calibration import self_correction
@@ -14,6 +15,7 @@ from siwork.metrics.catalogue.collapse import log_ratio
 from siwork.metrics.catalogue.kinds import POSITIVE, SHARE, Estimate, Metric, PerProblem, Ratio, Whole, unknown
 from siwork.metrics.catalogue.text import of_each
 from siwork.metrics.cells import Cells
+from siwork.metrics.intervals import UNBOUNDED
 from siwork.metrics.study import Study
 from siwork.metrics.texts import Sampled
 from siwork.metrics.uncertainty import jackknife_interval
@@ -40,18 +42,21 @@ class Revised(NamedTuple):
 
 
 def _revised(cells: Cells) -> Revised:
-    """Pairs of a first attempt and its first revision; both with known gold."""
-    turn, sample, gold = (cells.columns[name] for name in ("turn", "sample", "gold"))
-    known = ~np.isnan(gold)
+    """Pairs of a first attempt and its first revision, both with known gold; samples are numbered anew in each round."""
+    turn, sample, gold, parent = (cells.columns[name] for name in ("turn", "sample", "gold", "parent"))
+    known, place = ~np.isnan(gold), cells.unit
+    if "round" in cells.columns:
+        place = place + cells.units * pd.factorize(cells.columns["round"])[0]
     first = np.flatnonzero((turn == 0) & known)
-    then = np.flatnonzero((turn == 1) & known & ~np.isnan(cells.columns["parent"]))
-    size = int(np.nanmax(np.r_[sample, cells.columns["parent"], 0.0])) + 1
-    key = cells.unit[first] * size + sample[first].astype(np.int64)
-    wanted = cells.unit[then] * size + cells.columns["parent"][then].astype(np.int64)
+    then = np.flatnonzero((turn == 1) & known & ~np.isnan(parent))
+    code, numbers = pd.factorize(np.r_[sample[first], parent[then]])
+    key, wanted = np.split(np.r_[place[first], place[then]] * len(numbers) + code, [len(first)])
+    if not len(key):
+        return Revised(first, first)
     order = np.argsort(key)
-    place = np.minimum(np.searchsorted(key[order], wanted), max(len(key) - 1, 0))
-    found = key[order][place] == wanted if len(key) else np.zeros(len(wanted), bool)
-    return Revised(first[order][place[found]] if len(key) else first, then[found])
+    at = order[np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)]
+    found = key[at] == wanted
+    return Revised(first[at[found]], then[found])
 
 
 def _after(before: float | None, value: str, how: str, lacking: str) -> Callable[[Study], Ratio]:
@@ -121,9 +126,8 @@ def _steps(cells: Cells) -> Steps:
     if odd is not None:
         raise SchemaError(f"rows: column 'steps' must hold 1 for a right and 0 for a wrong step, got {odd[:20]!r}")
     first = [s.find("0") if "0" in s else len(s) for s in steps]
-    size, right = [*map(len, steps)], [s.count("1") for s in steps]
-    lost = cells.rows_by_group(cells.plain & written.is_null().to_numpy())
-    return Steps(rows, *(np.array(x, np.int64) for x in (size, right, first)), lost)
+    size, right, place = (np.array(x, np.int64) for x in ([*map(len, steps)], [s.count("1") for s in steps], first))
+    return Steps(rows, size, right, place, cells.rows_by_group(cells.plain & written.is_null().to_numpy()))
 
 
 def _step_ratio(
@@ -197,24 +201,29 @@ def _shows(pattern: str) -> Callable[[Sampled], np.ndarray]:
     return lambda texts: np.array([float(bool(found.search(text[:20_000]))) for text in texts.text])
 
 
-_TURNS = ("turn", "parent", "sample", "gold")
+_TURNS, _ROUND = ("turn", "parent", "sample", "gold"), ("round",)
 _SIDES = ("pair", "side")
 
 METRICS: dict[str, Metric] = {
     "confidence_level": Metric(
-        _TURNS, _after(1.0, "right", "right after / right before", "a revised right attempt"), "right answers kept ↑", "", SHARE
+        _TURNS, _after(1.0, "right", "right after / right before", "a revised right attempt"), "right answers kept ↑", "", SHARE,
+        _ROUND,
     ),
     "critique_score": Metric(
-        _TURNS, _after(0.0, "right", "right after / wrong before", "a revised wrong attempt"), "wrong answers mended ↑", "", SHARE
+        _TURNS, _after(0.0, "right", "right after / wrong before", "a revised wrong attempt"), "wrong answers mended ↑", "", SHARE,
+        _ROUND,
     ),
     "revision_gain": Metric(
-        _TURNS, _after(None, "change", "right after − right before", "a revised attempt"), "what a revision adds ↑", "", _CHANGE
+        _TURNS, _after(None, "change", "right after − right before", "a revised attempt"), "what a revision adds ↑", "", _CHANGE,
+        _ROUND,
     ),
     "feedback_uptake": Metric(
         (*_TURNS, "answer"), _after(0.0, "differs", "answer changed / wrong before", "a revised wrong attempt"),
-        "wrong answers that the revision changed ↑", "", SHARE,
+        "wrong answers that the revision changed ↑", "", SHARE, _ROUND,
     ),
-    "rss": Metric(_TURNS, _rss, "relative self-correction score, ½ is no better than sampling again ↑"),
+    "rss": Metric(
+        _TURNS, _rss, "relative self-correction score, ½ is no better than sampling again ↑", "", UNBOUNDED, _ROUND
+    ),
     "step_accuracy": Metric(
         ("steps",), _step_ratio(lambda s: s.right, lambda s: s.size, "right steps / steps"), "right steps ↑", "", SHARE
     ),

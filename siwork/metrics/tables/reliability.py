@@ -202,17 +202,14 @@ def _votes(cells: Cells, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = rows[np.lexsort((sample, cells.unit[rows]))]
     unit = cells.unit[rows]
     nth = np.arange(len(rows)) - np.searchsorted(unit, unit)
-    rows = rows[(nth < least[cells.group[unit]]) & (cells.columns["answer"][rows] >= 0)]
-    unit, answer = cells.unit[rows], cells.columns["answer"][rows]
-    code, found = pd.factorize(unit * (int(answer.max(initial=0)) + 1) + answer)
-    size = np.bincount(code, minlength=len(found))
-    truth = np.bincount(code, cells.columns["gold"][rows], len(found)) / np.maximum(size, 1)
-    owner = np.asarray(found) // (int(answer.max(initial=0)) + 1)
-    most = np.zeros(cells.units, np.int64)
-    np.maximum.at(most, owner, size)
-    top = size == most[owner]
-    right = divide(np.bincount(owner[top], truth[top], cells.units), np.bincount(owner[top], minlength=cells.units))
-    return divide(most.astype(float), np.bincount(unit, minlength=cells.units)), right
+    asked = np.zeros(len(cells.unit), bool)
+    asked[rows[nth < least[cells.group[unit]]]] = True
+    found, units = cells.ballots(asked), cells.units
+    top = found.commonest(units)
+    winners = np.bincount(found.unit[top], minlength=units)
+    most = np.bincount(found.unit[top], found.votes[top], units)
+    right = divide(np.bincount(found.unit[top], found.right[top], units), winners)
+    return divide(divide(most, winners), np.bincount(found.unit, found.votes, units)), right
 
 
 def _by_share(

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _POISSON = 5000  # problems above which bootstrap weights are Poisson
-_CELLS = 1 << 17  # weights made or summed at a time: 1 MB, which stays in cache
+_CELLS = 1 << 16  # weights made or summed at a time: 512 KB, which stays in cache
 
 
 class Interval(NamedTuple):
@@ -205,7 +205,8 @@ def bootstrap_weights(problems: int, draws: int = 1000, seed: int = 0, tag: int 
 
 
 def _multinomial(rng: np.random.Generator, draws: int, problems: int) -> np.ndarray:
-    drawn = rng.integers(problems, size=(draws, problems)) + problems * np.arange(draws)[:, None]
+    drawn = rng.integers(problems, size=(draws, problems))
+    drawn += problems * np.arange(draws)[:, None]
     return np.bincount(drawn.ravel(), minlength=draws * problems).reshape(draws, problems)
 
 
@@ -232,8 +233,8 @@ def cluster_bootstrap(sums: ArrayLike, weights: np.ndarray) -> np.ndarray:
     x = np.asarray(sums, float)
     if x.ndim != 2 or weights.ndim != 2 or weights.shape[1] != len(x):
         raise KnobError(f"weights must be (draws, problems) for sums (problems, m), got {weights.shape} and {x.shape}")
+    x = np.column_stack([x, np.ones(len(x))])  # the last total is the number of problems drawn
     cells = min(max(64 * len(x), _CELLS), 1 << 24)  # 64 resamples make good use of x; the float copy stays below 128 MB
     block = max(1, cells // max(len(x), 1))
-    totals = [weights[i : i + block].astype(float) @ x for i in range(0, len(weights), block)]
-    drawn = weights.sum(axis=1, dtype=float)
-    return np.concatenate(totals) * (len(x) / np.maximum(drawn, 1.0))[:, None]
+    totals = np.concatenate([weights[i : i + block].astype(float) @ x for i in range(0, len(weights), block)])
+    return totals[:, :-1] * (len(x) / np.maximum(totals[:, -1:], 1.0))

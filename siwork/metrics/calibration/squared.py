@@ -1,0 +1,97 @@
+"""Limits of the squared calibration error: an interval where it is clearly above 0, a bound from above elsewhere."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from siwork.metrics.calibration.errors import _Gaps, _gaps, gap_covariance
+from siwork.metrics.intervals import checked_level, student_t
+from siwork.metrics.limits import plain_limits, spread_of
+
+_CLEAR = 4.0  # standard errors that the root of the error must lie above 0
+
+
+class SquaredError(NamedTuple):
+    """`ece2_debiased` with its interval or bound."""
+
+    value: float
+    low: float  # NaN where there is none
+    high: float
+    n: int  # problems
+    bound: bool  # high alone says something: the error is at most that
+
+
+def ece2_interval(
+    score: ArrayLike,
+    gold: ArrayLike,
+    problem: ArrayLike,
+    level: float = 0.95,
+    bins: int = 10,
+    by: str = "auto",
+    edges: ArrayLike | None = None,
+) -> SquaredError:
+    """`ece2_debiased` with an interval where the error is clearly above 0, else with a bound.
+
+    Clearly: its root lies 4 standard errors above 0, and the error of the value is not lopsided (skewness 1/4). Then
+    (√θ ± t_{G−1} · SE/(2√θ))², SE linearised over problems. Elsewhere the spread of the error grows with the error, and no
+    interval covers what it says: `calibrated_p` tests for 0, and the bound `high` is the θ that a value this small is
+    t_{G−1} standard errors below, SE² = 2 tr (WC)² + 4 λ θ, λ the greatest eigenvalue of W^½ C W^½.
+
+    Parameters
+    ----------
+    score, gold, problem, bins, by, edges : as in `ece2_debiased`
+    level : coverage, between 0 and 1
+
+    Returns
+    -------
+    SquaredError; of a bound `low` is 0, or the value where it is below 0. No ends (NaN) when no bin has two problems, or
+    with fewer than 5 problems.
+
+    Raises
+    ------
+    KnobError as `ece2_debiased`, and for a level outside (0, 1).
+
+    >>> found = ece2_interval([0.9] * 40, [0, 1] * 20, list(range(40)))
+    >>> found.bound, round(found.value, 3), round(found.low, 3), round(found.high, 3)
+    (False, 0.154, 0.052, 0.309)
+    """
+    checked_level(level)
+    found = _gaps(score, gold, problem, bins, by, edges)
+    used = ~np.isnan(found.variance)
+    n = len(np.unique(found.cells.problem))
+    if not used.any():
+        return SquaredError(float("nan"), float("nan"), float("nan"), n, False)
+    share = found.size[used] / found.size.sum()
+    value = float((share * (found.gap**2 - found.variance)[used]).sum())
+    if n < 5:
+        return SquaredError(value, float("nan"), float("nan"), n, False)
+    covariance = gap_covariance(found.cells, found.gap, found.size)[np.ix_(used, used)]
+    root = np.sqrt(share)
+    scale = np.clip(np.linalg.eigvalsh(root[:, None] * covariance * root), 0.0, None)
+    noise = 2 * float(np.sum(scale**2))
+    spread = spread_of(np.array([value]), _parts(found, used, n), np.ones(1), np.zeros(n, np.int64))
+    plain, t = float(spread.se[0]) ** 2, float(student_t(np.array([n]), level)[0])
+    se = float(np.sqrt(max(plain - noise, plain / 2)))  # gaps that are noise are in `plain` twice
+    lopsided = bool(plain_limits(spread, level)[2][0])
+    if value > 0 and 2 * value >= _CLEAR * se and not lopsided:
+        arm = t * se / (2 * np.sqrt(value))
+        low, high = (float((np.sqrt(value) + end) ** 2) for end in (-arm, arm))
+        return SquaredError(value, low, high, n, False)
+    slope = 4 * float(scale.max())
+    grow = t**2 * slope / 2
+    high = value + grow + float(np.sqrt(grow**2 + t**2 * (noise + slope * max(value, 0.0))))
+    return SquaredError(value, min(value, 0.0), max(high, value), n, True)
+
+
+def _parts(found: _Gaps, used: np.ndarray, n: int) -> np.ndarray:
+    """What each problem adds to the error of Σ (n_b/N) gap_b², (n,), sum 0."""
+    cells, gap = found.cells, np.where(used, found.gap, 0.0)
+    total = found.size.sum()
+    plug = float((found.size * gap**2).sum() / total)
+    rest = cells.score - cells.gold - gap[cells.bin] * cells.size
+    own = 2 * gap[cells.bin] * rest + (gap[cells.bin] ** 2 - plug) * cells.size
+    code = np.unique(cells.problem, return_inverse=True)[1]
+    return np.asarray(np.bincount(code, own, n) / total)
