@@ -87,9 +87,10 @@ def test_cluster_t_by_hand():
 
 
 def test_score_interval_by_hand():
-    # ten values 0.4 and ten 0.6: SE² = 0.01/19, so 0.25/SE² = 475 units; no skewness; t₁₉ = 2.093024
+    # ten values 0.4 and ten 0.6: SE² = 0.01/19, so 0.25/SE² = 475 units; no skewness; t₁₉ = 2.093024, of which (20/475)²
+    # of the way to 1.959964
     low, high = cluster_t([0.4, 0.6] * 10)
-    t2, units = 2.093024054408263**2, 475.0
+    t2, units = (2.093024054408263 - (20 / 475) ** 2 * (2.093024054408263 - 1.959963984540054)) ** 2, 475.0
     half = math.sqrt(t2 * (0.25 / units + t2 / (4 * units**2))) / (1 + t2 / units)
     assert (low, high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-9)
     # in other units of measurement it is the same interval

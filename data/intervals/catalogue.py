@@ -30,18 +30,18 @@ class Found(NamedTuple):
     method: list[str]
 
 
-Key = tuple[str, float]  # metric, band
+Key = tuple[str, float]  # metric, band or −1
 
 
 def rows_of(job: Job, runs: int = RUNS, again: int = AGAIN) -> list[dict[str, Any]]:
     """The rows of one design; those that chance could decide are drawn anew with more runs."""
-    truth = job.truths()
+    truth, runs = job.truths(), min(runs, job.most)
     rows = _rows(job, job.metrics, truth, runs, 0)
     near = [name for name in job.metrics if any(row["metric"] == name and _undecided(row) for row in rows)]
-    if near and again > 1:
+    if near and again > 1 and runs < job.most:
         more = _rows(job, near, truth, runs * again, 1)
         rows = [row for row in rows if row["metric"] not in near] + more
-    return sorted(rows, key=lambda row: (job.metrics.index(row["metric"]), row["band"]))
+    return sorted(rows, key=lambda row: (job.metrics.index(row["metric"]), np.nan_to_num(row["band"])))
 
 
 def _undecided(row: dict[str, Any]) -> bool:
@@ -76,7 +76,7 @@ def _row(job: Job, key: Key, found: Found, truths: np.ndarray | None, kind: str)
     value, low, high, method = found
     known = ~np.isnan(value)
     mean = value[known].mean() if known.any() else np.nan
-    truth = float(truths[0 if np.isnan(band) else int(band)]) if truths is not None else mean
+    truth = float(truths[max(int(band), 0)]) if truths is not None else mean
     bound = np.array(["bound:" in word for word in method])
     given = ~np.isnan(low) & ~bound
     held = (low <= truth + 1e-12) & (truth <= high + 1e-12)
@@ -84,7 +84,7 @@ def _row(job: Job, key: Key, found: Found, truths: np.ndarray | None, kind: str)
     words = Counter(_why(word, given.mean() >= 0.5) for word, here in zip(method, among, strict=True) if here)
     return {
         "metric": metric,
-        "band": band,
+        "band": np.nan if band < 0 else band,
         "population": job.title,
         "problems": job.design.problems,
         "samples": job.design.samples,

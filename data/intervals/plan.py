@@ -36,13 +36,14 @@ class Job(NamedTuple):
     make: Callable[[Design, np.random.Generator, int], Study] = study
     truth: Callable[[Design, str], np.ndarray | None] = truth_of
     chunk: int = 1_500_000  # rows at a time
+    most: int = 1_000_000  # runs
 
     def measured(self, metrics: list[str], rng: np.random.Generator, runs: int) -> dict[tuple[str, float], Any]:
-        """value, low, high and method of each (metric, band)."""
+        """value, low, high and method of each (metric, band), band −1 where a metric is not by band."""
         made, found = self.make(self.design, rng, runs), {}
         for name in metrics:
             for block in blocks_of(made, name):
-                band = float(block.band[0])
+                band = -1.0 if np.isnan(block.band[0]) else float(block.band[0])
                 found[name, band] = (block.found.value, block.found.low, block.found.high, block.method)
         return found
 

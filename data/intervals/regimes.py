@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betaln
+from scipy.stats import binom
 
 from siwork.metrics.intervals import UNBOUNDED, Estimates, grouped_change, grouped_mean, grouped_ratio
 from siwork.metrics.performance import pass_at_k
@@ -74,7 +75,8 @@ def _pass(m: float, s: float, n: int, k: int, g: int) -> Callable[[np.random.Gen
 
 def _coins(truth: float, g: int) -> Callable[[np.random.Generator, int], Estimates]:
     def make(rng: np.random.Generator, runs: int) -> Estimates:
-        seen, back = np.unique(rng.binomial(g, truth, runs), return_inverse=True)
+        chance = (np.arange(runs) + rng.random(runs)) / runs  # stratified: no luck in how often each count comes
+        seen, back = np.unique(binom.ppf(chance, g, truth), return_inverse=True)
         found = grouped_mean(*by_run((np.arange(g) < seen[:, None]).astype(float)), span=SHARE)
         return Estimates(*(column[back] for column in found))
 

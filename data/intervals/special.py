@@ -134,7 +134,7 @@ class TextJob(Job):
             drawn_values = values[rng.integers(len(values), size=runs * self.design.problems)]
             group = np.repeat(np.arange(runs), self.design.problems)
             made = grouped_mean(drawn_values, group, runs, 0.95, span)
-            found[name, np.nan] = (made.value, made.low, made.high, made.kind.tolist())
+            found[name, -1.0] = (made.value, made.low, made.high, made.kind.tolist())
         return found
 
     def truths(self) -> dict[str, tuple[np.ndarray | None, str]]:
@@ -188,7 +188,7 @@ class ChangeJob(Job):
             for band, each in enumerate(several if listed else [several]):
                 told = [_change(pair, each, name, "") for pair in pairs]
                 arrays = [np.array([one[i] for one in told], float) for i in range(3)]
-                found[name, float(band) if listed else np.nan] = (*arrays, [one[4] for one in told])
+                found[name, float(band) if listed else -1.0] = (*arrays, [one[4] for one in told])
         return found
 
     def truths(self) -> dict[str, tuple[np.ndarray | None, str]]:
@@ -230,7 +230,7 @@ class SeedJob(Job):
             more = {"low": np.nan, "high": np.nan, "n": 100, "unit": "", "method": ""}
             told = over_seeds(pd.DataFrame(lines | more), group={run: run[:6] for run in names})
             arrays = [told[end].to_numpy(float, na_value=np.nan) for end in ("value", "low", "high")]
-            found[name, np.nan] = (*arrays, told["method"].tolist())
+            found[name, -1.0] = (*arrays, told["method"].tolist())
         return found
 
     def truths(self) -> dict[str, tuple[np.ndarray | None, str]]:
@@ -257,8 +257,9 @@ def special_jobs() -> Iterator[Job]:
         yield Job("countdown mid, own texts", own, ["self_preference"], _own_study, _own_truth)
         yield TextJob("expr mid, texts", Design("expr mid", "", g, 4), WITHIN)
     for name in POOLED:
-        design = Design("expr mid", "", 40, 4)
-        yield Job("expr mid, texts", design, [name], _text_runs, lambda _d, _m: None, 40 * 4)
+        population = "countdown mid" if name == "self_repetition" else "expr mid"
+        design = Design(population, "", 40, 4)
+        yield Job(f"{population}, texts", design, [name], _text_runs, lambda _d, _m: None, 40 * 4, 1000)
     for after in ("countdown mid", "countdown later"):
         for g, n in ((20, 16), (50, 4), (200, 4)):
             title = f"countdown mid → {after}"

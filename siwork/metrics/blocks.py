@@ -95,10 +95,14 @@ def _unknown(study: Study, name: str, groups: np.ndarray, reason: str, band: flo
 
 
 def _block(study: Study, name: str, groups: np.ndarray, made: Made, band: float) -> Block:
-    found, method, k = finished(study, made, metric_of(name).span)
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers above 1e154
+        found, method, k = finished(study, made, metric_of(name).span)
     known, strangers = ~np.isnan(found.value), study.strangers
     method = [f"{m}; {strangers[g]}" if strangers[g] and known[g] else m for g, m in enumerate(method)]
     low, high = np.minimum(found.low, found.value), np.maximum(found.high, found.value)  # not by a last digit outside
+    endless = np.isinf(low) | np.isinf(high)
+    low, high = (np.where(endless, np.nan, end) for end in (low, high))
+    method = [f"{m}; too wide for numbers, so no interval" if endless[g] else m for g, m in enumerate(method)]
     picked = Estimates(*(column[groups] for column in found._replace(low=low, high=high)))
     ks = np.full(len(groups), np.nan) if k is None else k[groups].astype(float)
     return Block(name, groups, picked, [method[g] for g in groups], ks, np.full(len(groups), band))

@@ -187,9 +187,15 @@ class Pair(NamedTuple):
         return out[0], out[1]
 
     @property
-    def problems(self) -> int:
-        """Problems in either group."""
-        return len(np.unique(self.study.cells.problem[self.units[0] | self.units[1]]))
+    def among(self) -> np.ndarray:
+        """Units of either group, (units,) bool."""
+        return self.units[0] | self.units[1]
+
+    @property
+    def unshared(self) -> str:
+        """How many problems only one of the groups has, in words."""
+        one, two = (set(self.study.cells.problem[unit].tolist()) for unit in self.units)
+        return f"; {len(one ^ two)} of {len(one | two)} problems in one of the two only" if one ^ two else ""
 
 
 def _change(pair: Pair, made: Any, metric: str, reason: str) -> tuple[Any, ...]:
@@ -212,13 +218,14 @@ def _mean_change(pair: Pair, per: PerProblem) -> tuple[Any, ...]:
     k = np.nan if per.k is None else per.k[pair.groups[0]]
     short = 0 if per.short is None else max(int((per.short & unit).sum()) for unit in pair.units)
     if short:
-        reason = f"{short} problems have fewer than k={k} samples with known gold; ask for a smaller k"
+        reason = f"{short} problems have fewer than k={k} {per.drawn}; ask for a smaller k"
         return np.nan, np.nan, np.nan, 0, reason, k
     before, after = pair.by_problem(per.value)
     width = max(float(np.max(per.span[1]) - np.min(per.span[0])), 0.0)
     found = paired_t(before, after, pair.study.level, (-width, width))
-    among = pair.problems if per.among is None else len(np.unique(pair.study.cells.problem[per.among]))
-    return found.value, found.low, found.high, found.n, _mean_words(per, found, among, pair.names, k), k
+    among = pair.among if per.among is None else pair.among & per.among
+    problems = len(np.unique(pair.study.cells.problem[among]))
+    return found.value, found.low, found.high, found.n, _mean_words(per, found, problems, pair.names, k), k
 
 
 def _mean_words(per: PerProblem, found: Interval, problems: int, names: tuple[str, str], k: float) -> str:
@@ -242,9 +249,9 @@ def _ratio_change(pair: Pair, made: Ratio) -> tuple[Any, ...]:
     pull = [np.nan_to_num(part - v * w) / t for part, w, v, t in zip(parts, wholes, value, totals, strict=True)]
     influence = (pull[1] - pull[0])[np.nansum(wholes, axis=0) > 0]
     n, change = len(influence), value[1] - value[0]
-    words = f"{pair.names[1]} − {pair.names[0]}, {made.how}; "
+    words, width = f"{pair.names[1]} − {pair.names[0]}, {made.how}; ", made.span[1] - made.span[0]
     if (influence != 0).sum() < 5:
-        return change, np.nan, np.nan, n, words + "no interval: too few problems differ", np.nan
+        return change, np.nan, np.nan, n, words + "no interval: too few problems differ" + pair.unshared, np.nan
     half = float(student_t(np.array([n]), pair.study.level)[0] * np.sqrt(n / (n - 1) * np.sum(influence**2)))
-    words += "linearised t over problems, paired" + ("; few_problems" if n < 10 else "")
-    return change, change - half, change + half, n, words, np.nan
+    words += "linearised t over problems, paired" + pair.unshared + ("; few_problems" if n < 10 else "")
+    return change, max(change - half, -width), min(change + half, width), n, words, np.nan

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from siwork.metrics.limits import REASONS, plain_limits, share_limits, sparse_limits, spread_of
+from siwork.metrics.limits import REASONS, open_limits, plain_limits, share_limits, sparse_limits, spread_of
 from siwork.metrics.limits import checked_level as checked_level
 from siwork.metrics.limits import divide as divide
 from siwork.metrics.limits import student_t as student_t
@@ -124,7 +124,7 @@ def grouped_mean(
     Estimates (groups,). `share_limits` in a finite span, Wilson's where every value sits on an end of it; t over
     problems elsewhere. Where all values are equal, `equal_bounds`, which is a bound and covers at least the level. No
     interval, with the reason in `kind`: fewer than 5 problems, less than 30 coin flips are worth, too few that differ
-    (skewness of the mean above 1/4), or equal values without a finite span.
+    (skewness of the mean above 1/4, without a finite span 0.15), or equal values without a finite span.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def grouped_mean(
     start, width = np.where(within, least, 0.0), np.where(within, most - least, 1.0)
     spread = spread_of((found.value - start) / width, (x - found.value[g]) / width[g], found.n.astype(float), g)
     between = np.bincount(g[(x != least[g]) & (x != most[g])], minlength=groups) > 0
-    limits = _chosen(within, share_limits(spread, within & ~between, level), plain_limits(spread, level))
+    limits = _chosen(within, share_limits(spread, within & ~between, level), open_limits(spread, level))
     kind = np.where(within, np.where(between, "score t over problems", "Wilson over problems"), "t over problems")
     low, high = (start + width * end for end in limits[:2])
     return _estimates(found.value, (low, high, limits[2]), kind, found.n, found.equal, level, (least, most))
@@ -208,7 +208,7 @@ def grouped_ratio(
     bounded = (least >= 0) & (most > least) & np.isfinite(most)
     start, width = np.where(bounded, least, 0.0), np.where(bounded, most - least, 1.0)
     spread = spread_of((value - start) / width, rest / width[group], total, group)
-    low, high, why = _chosen(bounded, share_limits(spread, np.zeros(groups, bool), level), plain_limits(spread, level))
+    low, high, why = _chosen(bounded, share_limits(spread, np.zeros(groups, bool), level), open_limits(spread, level))
     n = np.bincount(group, minlength=groups)
     equal = (n >= 2) & (np.bincount(group[np.abs(rest) > _EQUAL * whole], minlength=groups) == 0)
     kind = np.where(bounded, "score t, linearised over problems", "linearised t over problems")

@@ -19,7 +19,8 @@ REASONS = ("", "no interval: too few problems", "no interval: too few problems d
 Limits = tuple[np.ndarray, np.ndarray, np.ndarray]  # low, high, and why there are none: an index of REASONS
 _FLIPS = 30.0  # coin flips that an estimate must be worth
 _COUNT = 16.0  # successes that it must be worth
-_SKEW = 0.25  # skewness of a mean of 16 successes among many trials, the most that is let pass
+_SKEW = 0.25  # skewness of the mean of 16 successes among many trials, the most that is let pass
+_OPEN_SKEW = 0.15  # without a finite span the tail may be longer than the sample shows
 _FEWEST = 5  # problems; no fewer were ever checked
 
 
@@ -47,7 +48,7 @@ class Spread(NamedTuple):
     value: np.ndarray
     se: np.ndarray
     n: np.ndarray
-    skew: np.ndarray  # size of the skewness of the value's sampling distribution, about γ/√n
+    skew: np.ndarray  # size of the skewness of the value's sampling distribution, γ/√n · n/(n−2) of a sample's γ
     slope: np.ndarray  # by how much the squared standard error grows with the value
 
 
@@ -57,24 +58,30 @@ def spread_of(value: np.ndarray, rest: np.ndarray, total: np.ndarray, group: np.
     square = rest * rest
     two, three = (np.bincount(group, each, len(value)) for each in (square, square * rest))
     se = divide(np.sqrt(two * divide(n, n - 1.0)), total)
-    skew = divide(np.abs(three) * np.sqrt(n * np.maximum(n - 1.0, 0.0)), two**1.5 * (n - 2.0))
+    skew = divide(np.abs(three) * n, two**1.5 * (n - 2.0))
     return Spread(value, se, n, skew, divide(three, two * total))
 
 
 def plain_limits(spread: Spread, level: float, skew: float = _SKEW) -> Limits:
-    """Student's limits of any mean, and why there are none, an index of `REASONS`."""
+    """Student's limits of a mean, where its skewness is not above `skew`."""
     half = student_t(spread.n, level) * spread.se
     why = np.select([spread.n < _FEWEST, ~(spread.skew <= skew)], [1, 2], 0)
     return spread.value - half, spread.value + half, why
+
+
+def open_limits(spread: Spread, level: float) -> Limits:
+    """Limits of a mean or ratio without a finite span: Student's, widened by the skewness."""
+    return plain_limits(spread._replace(se=spread.se * (1 + 2 * spread.skew**2)), level, _OPEN_SKEW)
 
 
 def share_limits(spread: Spread, ends: np.ndarray, level: float) -> Limits:
     """Limits of shares between 0 and 1, and why there are none, an index of `REASONS`.
 
     Wilson's interval with p(1−p)/SE² units and Student's quantile; with n units and the normal quantile where all are 0
-    or 1 (`ends`). Two corrections, fitted to the regimes of `data/intervals`: the limit on the side where samples get
-    no interval is drawn in (`_screened`), as far as units are like 0 and 1; both limits are drawn out by a fifth of the
-    skewness, as far as they are not.
+    or 1 (`ends`), and the nearer to it the more they are alike (n / units). Two corrections, fitted to the regimes of
+    `data/intervals`: the limit on the side where samples get no interval is drawn in (`_screened`), as far as units are
+    like 0 and 1; both limits are drawn out by the skewness, as far as they are not: a sample that lacks the long tail
+    looks symmetric, narrow and safe.
     """
     p, n = spread.value, spread.n
     with np.errstate(divide="ignore", invalid="ignore"):  # groups without a spread become NaN and get no interval
@@ -83,8 +90,9 @@ def share_limits(spread: Spread, ends: np.ndarray, level: float) -> Limits:
         edge = 0.5 - 0.5 * np.sqrt(units / (units + 4 * _COUNT))  # the least share that gets an interval
         edge = np.where(ends, (np.ceil(edge * n) - 0.5) / n, edge)
         above = 2 * np.sqrt(units) * (np.arcsin(np.sqrt(np.minimum(p, 1 - p))) - np.arcsin(np.sqrt(edge)))
-        wide = student_t(n, level) * (1 + 0.2 * spread.skew * (1 - alike))
-        far = np.where(ends, ndtri(0.5 + level / 2), wide)
+        normal, t = ndtri(0.5 + level / 2), student_t(n, level)
+        wide = (t + (normal - t) * alike**2) * (1 + 3 * ((1 - alike) * spread.skew) ** 2)
+        far = np.where(ends, normal, wide)
         near = far * (1 - 0.85 * alike * (1 - _screened(above, level)))
         low = _score(p, units, np.where(p > 0.5, far, near), -1)
         high = _score(p, units, np.where(p > 0.5, near, far), 1)

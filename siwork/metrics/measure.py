@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from siwork.schema import METRICS, SPLITS, KnobError, SchemaError, check
 
 _INT = pd.ArrowDtype(pa.int64())
 _OWN = ("metric", "value", "low", "high", "n", "unit", "method", "k")  # columns of the metric table
-_MOST_DRAWS = 10**9
+_MOST_DRAWS = 999_999_999  # what the name of a metric can hold
 
 
 class Wish(NamedTuple):
@@ -54,16 +55,20 @@ def measure(
     problems: pd.DataFrame | None = None,
     embed: Any = None,
 ) -> pd.DataFrame:
-    """Every metric of every round with its interval: plain samples (turn 0, hint 'none') for performance, diversity and text;
-    all rows for mean_score, mean_gold, proxy_gold_gap; train rows for accept_rate, accepted_share, problem_share.
+    """The metrics of every round with their intervals.
 
-    Rounds of a (run, split) compare at one k, the smallest number of plain samples a problem; answer_entropy at half.
+    First attempts without a hint (turn 0, hint 'none') count for performance, diversity, texts, lengths and steps; every
+    row for mean_gold, the verifier, revisions and preference pairs; train rows alone for the tail of the training data.
+    Rounds of a (run, split) compare on one ground: one k, the smallest number of plain samples a problem (answer_entropy:
+    half of it), one length of texts, one number of bytes, one set of score bins. A round whose problems are not those of
+    the first round says so in `method`.
 
     Parameters
     ----------
     rows : row table, or an object with `iter_rows()` (Run, Runs), which is read one round at a time
-    metrics : names; `pass@k` is pass@1, 2, 4, … up to k, pass@<number> one of them; None is all there are
-    by : columns measured apart, beside run and split; () pools the rounds
+    metrics : names, which `siwork metrics` lists; `pass@k` is pass@1, 2, 4, … up to k, pass@<number> one of them; None is
+        `siwork.metrics.catalogue.DEFAULT`
+    by : columns measured apart, beside run and split; () pools the rounds; by hint or turn, every row counts
     level : coverage of the intervals, between 0 and 1
     k : draws, instead of the smallest number; with fewer samples the value is null
     problems : problem table with n_solutions, for solution_coverage (a run brings its own)
@@ -72,11 +77,13 @@ def measure(
 
     Returns
     -------
-    DataFrame of schema METRICS with `band`, `k` and the columns of `by`; unknown is null, the reason is in `method`.
+    DataFrame of schema METRICS with `band`, `k` and the columns of `by`; unknown is null, the reason is in `method`. Rows
+    that lack what a metric needs leave it and are counted there; a log-probability of −∞ counts as unknown.
 
     Raises
     ------
-    SchemaError for a missing key column or a bad value; KnobError for a bad metric, level, k or `by`.
+    SchemaError for a missing key column, a bad value, or two rows that share a key; KnobError for a bad metric, level, k,
+    problems, embed or `by`.
 
     >>> rows = pd.DataFrame({"run": "a", "round": 0, "split": "train", "problem": list("xxyy"), "gold": [True, False] * 2})
     >>> measure(rows, ["pass@k"])[["metric", "value", "n"]].values.tolist()
@@ -87,7 +94,8 @@ def measure(
         parts = [_measured(rows, wish, {})]
     elif "round" in wish.by:
         sizes = _shared(frames(rows, [*wish.by, *wish.commons]), wish)
-        parts = [_measured(table, wish, sizes) for table in frames(rows, [*wish.by, *wish.columns])]
+        one = partial(_measured, wish=wish, shared=sizes)
+        parts = list(map(one, frames(rows, [*wish.by, *wish.columns])))  # map lets a round go before the next is read
     else:
         tables = list(frames(rows, [*wish.by, *wish.columns]))
         parts = [_measured(pd.concat(tables, ignore_index=True), wish, {})] if tables else []
@@ -113,22 +121,33 @@ def wished(
     taken = [name for name in apart if name in _OWN]
     if taken:
         raise KnobError(f"by names columns of the rows, got {taken[0]!r}, a column of the metric table; rename it")
-    draws = None if k is None else int(whole("k", k, 1))
-    if draws is not None and draws > _MOST_DRAWS:
-        raise KnobError(f"k must be at most {_MOST_DRAWS}, got {draws}; k above the samples of a problem gives null")
+    if not isinstance(level, int | float | np.number):
+        raise KnobError(f"level must lie between 0 and 1, got {level!r}; 0.95 is usual")
+    if not (problems is None or isinstance(problems, pd.DataFrame)):
+        raise KnobError(f"problems must be a table with n_solutions, got {type(problems).__name__}; see run.problems()")
     known = _own_problems(rows) if problems is None else problems
-    return Wish(names, tuple(apart), checked_level(level), draws, known, embed)
+    return Wish(names, tuple(apart), checked_level(level), None if k is None else _drawn(k), known, embed)
+
+
+def _drawn(k: Any) -> int:
+    """k itself. Raises KnobError when it is not one whole number that can be drawn."""
+    if not isinstance(k, int | float | np.number):
+        raise KnobError(f"k must be one whole number ≥ 1, got {k!r}; None takes the smallest number of samples")
+    draws = int(whole("k", k, 1))
+    if draws > _MOST_DRAWS:
+        raise KnobError(f"k must be at most {_MOST_DRAWS}, got {draws}; k above the samples of a problem gives null")
+    return draws
 
 
 def _listed(argument: str, names: Any, example: str) -> list[str]:
     """The names without repetition. Raises KnobError for what is no list of texts."""
     if isinstance(names, str) or not np.iterable(names):
         raise KnobError(f"{argument} is a list of names such as {example}, got {names!r}; put it in a list")
-    found = list(dict.fromkeys(names))
+    found = list(names)
     odd = [name for name in found if not isinstance(name, str)]
     if odd:
         raise KnobError(f"{argument} is a list of names such as {example}, got {odd[0]!r} among them")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _own_problems(source: Any) -> pd.DataFrame | None:
@@ -165,6 +184,7 @@ def _shared(tables: Iterable[pd.DataFrame], wish: Wish) -> dict[Place, Common]:
     for table in tables:
         for place, own in commons(reduce_rows(table, wish.by, wish.commons), wish.k).items():
             found[place] = found[place].with_later(own) if place in found else own
+        del table  # not held while the next one is read
     return found
 
 

@@ -99,7 +99,7 @@ def _rounds(cells: Cells) -> Iterator[tuple[tuple[str, int, str], pd.Index]]:
 
 
 def _other_problems(names: pd.Index, r: int, first: tuple[int, pd.Index] | None) -> str:
-    if first is None or first[0] == r:
+    if first is None or first[0] == r or names.equals(first[1]):
         return ""
     shared = len(names.intersection(first[1]))
     new, gone = len(names) - shared, len(first[1]) - shared

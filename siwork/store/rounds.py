@@ -58,6 +58,7 @@ def _tables(
         if table is not None:
             table = only(table, "split", split) if split else table
             yield _named(conform(table, schema), name)
+        del table  # not held while the next one is read
 
 
 def damaged(folder: Path, r: int, fault: str) -> RunError:

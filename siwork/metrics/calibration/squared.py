@@ -35,10 +35,11 @@ def ece2_interval(
 ) -> SquaredError:
     """`ece2_debiased` with an interval where the error is clearly above 0, else with a bound.
 
-    Clearly: its root lies 4 standard errors above 0, and the error of the value is not lopsided (skewness 1/4). Then
-    (√θ ± t_{G−1} · SE/(2√θ))², SE linearised over problems. Elsewhere the spread of the error grows with the error, and no
-    interval covers what it says: `calibrated_p` tests for 0, and the bound `high` is the θ that a value this small is
-    t_{G−1} standard errors below, SE² = 2 tr (WC)² + 4 λ θ, λ the greatest eigenvalue of W^½ C W^½.
+    Clearly: its root lies 4 standard errors above 0, and what problems add to the error of the value is not lopsided
+    (skewness of the value 1/4). Its ends are the θ from which the value is t_{G−1} standard errors away, drawn out by a
+    fifth of the skewness; the squared standard error, linearised over problems, grows with θ from 2 tr (WC)² at 0, C the
+    covariance of the gaps and W the shares of the bins. Elsewhere no interval covers what it says: `calibrated_p` tests for
+    0, and the bound `high` is such a θ for the steepest growth, 4 times the greatest eigenvalue of W^½ C W^½.
 
     Parameters
     ----------
@@ -77,13 +78,18 @@ def ece2_interval(
     se = float(np.sqrt(max(plain - noise, plain / 2)))  # gaps that are noise are in `plain` twice
     lopsided = bool(plain_limits(spread, level)[2][0])
     if value > 0 and 2 * value >= _CLEAR * se and not lopsided:
-        arm = t * se / (2 * np.sqrt(value))
-        low, high = (float((np.sqrt(value) + end) ** 2) for end in (-arm, arm))
+        t *= 1 + 0.2 * float(spread.skew[0])
+        low, high = _score(value, noise, (se**2 - noise) / value, t)
         return SquaredError(value, low, high, n, False)
-    slope = 4 * float(scale.max())
+    high = _score(max(value, 0.0), noise, 4 * float(scale.max()), t)[1]
+    return SquaredError(value, min(value, 0.0), high, n, True)
+
+
+def _score(value: float, noise: float, slope: float, t: float) -> tuple[float, float]:
+    """The two θ with (value − θ)² = t² (noise + slope · θ)."""
     grow = t**2 * slope / 2
-    high = value + grow + float(np.sqrt(grow**2 + t**2 * (noise + slope * max(value, 0.0))))
-    return SquaredError(value, min(value, 0.0), max(high, value), n, True)
+    arm = float(np.sqrt(grow**2 + t**2 * (noise + slope * value)))
+    return value + grow - arm, value + grow + arm
 
 
 def _parts(found: _Gaps, used: np.ndarray, n: int) -> np.ndarray:

@@ -47,7 +47,11 @@ def metric_of(name: str) -> Metric:
     if match := _AT_LEAST.match(str(name)):
         return performance.at_least(int(match[1]), int(match[2]))
     if name not in METRICS:
-        raise KnobError(f"metrics must be of {', '.join(NAMES)}, got {name!r}; {nearest(str(name), NAMES)}")
+        close = nearest(str(name), NAMES)
+        raise KnobError(
+            f"metrics must be of those that `siwork metrics` lists, got {name!r}"
+            + (f"; {close}" if close.startswith("nearest") else "")
+        )
     return METRICS[name]
 
 

@@ -36,13 +36,13 @@ from siwork.metrics.catalogue.kinds import (
     row_mean,
     unknown,
 )
+from siwork.metrics.intervals import UNBOUNDED, divide
 from siwork.metrics.study import BINS, Study
-from siwork.metrics.uncertainty import jackknife_interval
 
 THRESHOLD = 0.5  # a score of at least this accepts
 BOTH = "a sample with known score and gold"
 TWO = "a bin with scored samples of two problems, of known gold,"
-_JACKKNIFE = 20
+_CLASS = 16  # effective number of problems behind the right, and behind the wrong, that an interval needs
 _MCE_COUNT = 20  # samples that a bin needs: one sample alone is a gap of nearly 1
 _LEAST = 2.220446049250313e-16  # log loss clips scores here, as scikit-learn does
 
@@ -86,7 +86,7 @@ def _row_ratio(value: Callable[[np.ndarray, np.ndarray], np.ndarray], how: str, 
         known = ~np.isnan(score + gold)
         x = np.where(known, value(np.where(known, score, 0.5), np.where(known, gold, 0.0)), 0.0)
         whole = cells.count(known).astype(float)
-        return Ratio(cells.sum(x, known), whole, how, BOTH, span, lost=cells.rows_by_group(~known))
+        return Ratio(cells.sum(x, known), whole, how, "known score and gold", span, lost=cells.rows_by_group(~known))
 
     return make
 
@@ -104,7 +104,7 @@ def _auroc_within(study: Study) -> Ratio:
     good, pairs = np.zeros(cells.units), np.zeros(cells.units)
     good[units], pairs[units] = auroc_pairs(cells.columns["score"][known], cells.columns["gold"][known], code)
     how = "pairs of one problem ranked right, ties half / pairs"
-    return Ratio(good, pairs, how, "a right and a wrong scored sample", lost=lost)
+    return Ratio(good, pairs, how, "a scored sample of the other truth beside it in its problem", lost=lost)
 
 
 class Known(NamedTuple):
@@ -124,44 +124,74 @@ def _known(study: Study, g: int) -> Known:
     return Known(part.column("score"), part.column("gold"), part.problem, len(np.unique(part.problem)), lost)
 
 
-def _auroc(study: Study) -> Whole:
-    def one(g: int) -> Estimate:
-        score, gold, problem, n, lost = _known(study, g)
-        value, influence = auroc_influence(score, gold)
-        if np.isnan(value):
-            return unknown("right and wrong scored samples are needed", n)
-        if not 0 < value < 1:
-            return Estimate(value, np.nan, np.nan, n, f"pooled over problems; separated, so no interval{lost}")
-        code = np.unique(problem, return_inverse=True)[1]
-        own = [np.bincount(code, gold == truth, n) / np.sum(gold == truth) for truth in (0, 1)]
-        held = np.where(gold == 1, own[1][code], own[0][code])  # of its class, the share that a sample's problem holds
-        parts = np.bincount(code, influence / (1 - np.minimum(held, 0.5)), n) / len(score)
-        low, high, kind = linear_limits(value, parts, study.level)
-        return Estimate(value, low, high, n, f"pooled over problems; {kind}{lost}")
-
-    return Whole([one(g) for g in range(study.cells.groups)])
-
-
-def _jackknifed(
-    function: Callable[..., float], how: str, needs: str = BOTH, binned: bool = False
+def _functional(
+    function: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]],
+    how: str,
+    needs: str,
+    span: tuple[float, float] = SHARE,
 ) -> Callable[[Study], Whole]:
-    """A functional of score and gold, (score, gold) → float, with a jackknife over problems; `binned` takes the bins too."""
+    """A functional of score and gold with its influence values: (score, gold) → value and (n,), mean 0."""
 
     def one(study: Study, g: int) -> Estimate:
         score, gold, problem, n, lost = _known(study, g)
-        more = _bins(study, g) if binned else {}
-        words = (f"{how}, {_bin_words(study, g)}" if binned else how) + lost
-        value = float(function(score, gold, **more))
+        value, influence = function(score, gold)
         if np.isnan(value):
             return unknown(f"{needs} is needed", n)
-        if n < _JACKKNIFE:
-            return Estimate(value, np.nan, np.nan, n, f"{words}; fewer than {_JACKKNIFE} problems, so no interval")
-        keep = jackknife_interval(
-            lambda mask: float(function(score[mask], gold[mask], **more)), problem, _JACKKNIFE, study.level
-        )
-        return Estimate(value, keep.low, keep.high, n, f"{words}; delete-group jackknife over problems")
+        if value in span:
+            return Estimate(value, np.nan, np.nan, n, f"{how}; separated, so no interval{lost}")
+        held, few = _held(gold, np.unique(problem, return_inverse=True)[1], n)
+        parts = np.bincount(np.unique(problem, return_inverse=True)[1], influence / (1 - held), n) / len(score)
+        low, high, kind = linear_limits(value, parts, study.level, span)
+        if few < _CLASS:
+            low, high, kind = (
+                np.nan,
+                np.nan,
+                f"no interval: right or wrong samples of less than {_CLASS} problems, in effect",
+            )
+        return Estimate(value, low, high, n, f"{how}; {kind}{lost}")
 
     return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
+
+
+def _held(gold: np.ndarray, code: np.ndarray, n: int) -> tuple[np.ndarray, float]:
+    """Of the samples of its truth, the share that the problem of each sample holds (at most ½); and the effective number of
+    problems, 1/Σ share², behind the truth that has fewer."""
+    shares = [divide(np.bincount(code, gold == truth, n), np.full(n, np.sum(gold == truth))) for truth in (0, 1)]
+    own = np.where(gold == 1, shares[1][code], shares[0][code])
+    return np.minimum(own, 0.5), min(float(1 / np.nansum(share**2)) if np.nansum(share) else 0.0 for share in shares)
+
+
+def _average_precision(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
+    """`average_precision` and its influence: a sample moves the precision at every right sample that scores no more."""
+    value = average_precision(score, gold)
+    if np.isnan(value):
+        return value, score
+    order, right = np.sort(score), np.sort(score[gold == 1])
+    above = len(order) - np.searchsorted(order, right, "left")
+    precision = (len(right) - np.searchsorted(right, right, "left")) / above
+    upto = np.searchsorted(right, score, "right")
+    weight, held = (np.r_[0.0, np.cumsum(x)][upto] for x in (1 / above, precision / above))
+    own = np.where(gold == 1, precision[np.maximum(upto, 1) - 1] - value, 0.0)
+    return value, (gold * weight - held + own) * (len(score) / len(right))
+
+
+def _kappa(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
+    """Cohen's kappa of verdict and truth, and its influence."""
+    verdict = (score >= THRESHOLD).astype(float)
+    value = float(kappa(verdict.astype(int), gold.astype(int)))
+    accepted, right, agree = verdict.mean(), gold.mean(), verdict == gold
+    chance = accepted * right + (1 - accepted) * (1 - right)
+    moved = (verdict - accepted) * (2 * right - 1) + (gold - right) * (2 * accepted - 1)
+    room = max(1 - chance, 1e-300)
+    return value, (agree - agree.mean()) / room - (1 - agree.mean()) * moved / room**2
+
+
+def _skill(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
+    """Brier skill, and its influence."""
+    square, right = (score - gold) ** 2, gold.mean()
+    open_ = max(float(right * (1 - right)), 1e-300)
+    pull = square.mean() * (1 - 2 * right) * (gold - right) / open_**2 - (square - square.mean()) / open_
+    return float(brier_decomposition(score, gold).skill), pull
 
 
 def _bins(study: Study, g: int) -> dict[str, Any]:
@@ -228,16 +258,11 @@ def _per_problem(
 
 
 def _murphy(of: Callable[[Brier], float]) -> Callable[[Study], Whole]:
-    return _jackknifed(
+    return _binned(
         lambda s, y, **more: of(brier_decomposition(s, y, corrected=True, **more)),
-        "Murphy, bias-corrected",
-        "a second sample with known score and gold",
-        binned=True,
+        "Murphy, corrected for independent samples, so biased up where those of one problem are alike: no interval",
+        needs="a second sample with known score and gold",
     )
-
-
-def _kappa(score: np.ndarray, gold: np.ndarray) -> float:
-    return float(kappa((score >= THRESHOLD).astype(int), gold.astype(int)))
 
 
 _SG = ("score", "gold")
@@ -263,9 +288,12 @@ METRICS: dict[str, Metric] = {
         ("gold", "weight"), _confusion("right", "kept"), "right among the training data ↑", "", SHARE, (), True
     ),
     "auroc_within": _sg(_auroc_within, "skill at choosing among the samples of a problem ↑"),
-    "auroc": _sg(_auroc, "ranking over all samples; mixes in which problems are hard ↑"),
+    "auroc": _sg(
+        _functional(auroc_influence, "pooled over problems", "right and wrong scored samples"),
+        "ranking over all samples; mixes in which problems are hard ↑",
+    ),
     "average_precision": _sg(
-        _jackknifed(average_precision, "step form", "a right scored sample"), "ranking of the right ↑"
+        _functional(_average_precision, "step form", "a right scored sample"), "ranking of the right ↑"
     ),
     "ece": _sg(_binned(ece, "biased up, read it beside ece_floor: no interval"), "calibration error of the score ↓"),
     "ece_floor": _sg(
@@ -294,14 +322,14 @@ METRICS: dict[str, Metric] = {
         (-1.0, 1.0),
     ),
     "brier_skill": _sg(
-        _jackknifed(
-            lambda s, y: brier_decomposition(s, y).skill, "1 − Brier / uncertainty", "a right and a wrong sample"
-        ),
+        _functional(_skill, "1 − Brier / uncertainty", "a right and a wrong sample", UNBOUNDED),
         "Brier score against the base rate ↑",
         (-np.inf, 1.0),
     ),
     "kappa": _sg(
-        _jackknifed(_kappa, f"Cohen, accepted is score ≥ {THRESHOLD}", "a sample of another verdict or truth"),
+        _functional(
+            _kappa, f"Cohen, accepted is score ≥ {THRESHOLD}", "a sample of another verdict or truth", UNBOUNDED
+        ),
         "agreement beyond chance ↑",
         (-1.0, 1.0),
     ),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from siwork.metrics.catalogue.functionals import linear_limits
 from siwork.metrics.catalogue.kinds import (
     NULLS,
     POSITIVE,
@@ -20,13 +21,15 @@ from siwork.metrics.catalogue.kinds import (
 )
 from siwork.metrics.cells import Part
 from siwork.metrics.draws import none_drawn
-from siwork.metrics.intervals import divide, student_t
+from siwork.metrics.intervals import UNBOUNDED, divide
 from siwork.metrics.study import Study
 from siwork.metrics.tail import balance_score, gini, gini_floor, kl_from_uniform, top_share
-from siwork.metrics.uncertainty import jackknife_interval
 from siwork.schema import BANDS
 
-_JACKKNIFE = 20
+_NO_BAND = "rows without a band left out"
+
+_FEWEST = 50  # problems that the interval of a functional of the accepted needs
+_SERVED = 16  # effective number of problems, exp(entropy), that the accepted must stem from
 
 
 def _accept_rate(study: Study) -> Ratio:
@@ -44,17 +47,16 @@ def _rows_with_band(study: Study) -> tuple[np.ndarray, np.ndarray]:
 def _accepted_share(study: Study) -> list[Made]:
     cells, weight, band = study.cells, study.cells.columns["weight"], study.cells.columns["band"]
     whole, lost = cells.sum(weight, ~np.isnan(band)), _rows_with_band(study)[1]
-    how, lacking = "weight in the band / weight", "a row with weight > 0 and a band"
-    return [Ratio(cells.sum(weight, band == b), whole, how, lacking, SHARE, None, lost) for b in BANDS]
+    how, lacking = "weight in the band / weight", "weight > 0 and a band"
+    return [Ratio(cells.sum(weight, band == b), whole, how, lacking, SHARE, None, lost, _NO_BAND) for b in BANDS]
 
 
 def _problem_share(study: Study) -> list[Made]:
     cells, band = study.cells, study.cells.columns["band"]
     banded, lost = cells.count(~np.isnan(band)) > 0, _rows_with_band(study)[1]
     how = "problems of the band / problems"
-    return [
-        PerProblem(np.where(banded, cells.count(band == b) > 0, np.nan), how, SHARE, "a band", lost=lost) for b in BANDS
-    ]
+    values = [np.where(banded, cells.count(band == b) > 0, np.nan) for b in BANDS]
+    return [PerProblem(value, how, SHARE, "a band", lost=lost, out=_NO_BAND) for value in values]
 
 
 def _in_bands(
@@ -66,7 +68,11 @@ def _in_bands(
         cells, band = study.cells, study.cells.columns["band"]
         value, lost = values(study), _rows_with_band(study)[1]
         among = [cells.count(band == b) > 0 for b in BANDS]
-        return [PerProblem(np.where(m, value, np.nan), how, span, "a value", lost=lost, among=m) for m in among]
+        each = [np.where(m, value, np.nan) for m in among]
+        return [
+            PerProblem(x, how, span, "a value", lost=lost, out=_NO_BAND, among=m)
+            for x, m in zip(each, among, strict=True)
+        ]
 
     return make
 
@@ -83,10 +89,11 @@ def _solve_rate(study: Study) -> np.ndarray:
 def _cost(study: Study) -> list[Made]:
     """Samples a right one costs: the share of right samples, turned over."""
     cells, band = study.cells, study.cells.columns["band"]
+    lost = cells.rows_by_group(cells.plain & (np.isnan(band) | ~cells.judged))
     made: list[Made] = []
     for b in BANDS:
         n, c = (cells.count(mask & (band == b)).astype(float) for mask in (cells.judged, cells.right))
-        made.append(Ratio(c, n, "samples / right samples", "a right sample", SHARE, _turned))
+        made.append(Ratio(c, n, "samples / right samples", "a right answer", SHARE, _turned, lost))
     return made
 
 
@@ -98,20 +105,52 @@ def _accepted(part: Part) -> np.ndarray:
     return np.bincount(part.problem, part.column("weight") > 0, part.problems)
 
 
-def _of_accepted(function: Callable[[np.ndarray], float], how: str) -> Callable[[Study], Whole]:
-    """A functional of the accepted samples of all problems, with a jackknife over problems."""
+def _of_accepted(
+    function: Callable[[np.ndarray], float],
+    influence: Callable[[np.ndarray, float], np.ndarray],
+    how: str,
+    skew: float = 0.25,
+) -> Callable[[Study], Whole]:
+    """A functional of the accepted samples of all problems, linearised by its influence: (accepted, value) → (problems,)."""
 
     def one(study: Study, g: int) -> Estimate:
         accepted = _accepted(study.part(g))
         value, n = function(accepted), len(accepted)
         if np.isnan(value):
             return unknown("no row has weight > 0", n)
-        if n < _JACKKNIFE:
-            return Estimate(value, np.nan, np.nan, n, f"{how}; fewer than {_JACKKNIFE} problems, so no interval")
-        found = jackknife_interval(lambda keep: function(accepted[keep]), np.arange(n), _JACKKNIFE, study.level)
-        return Estimate(value, found.low, found.high, n, f"{how}; delete-group jackknife over problems")
+        low, high, kind = linear_limits(value, influence(accepted, value) / n, study.level, UNBOUNDED, _FEWEST, skew)
+        if n * np.exp(-kl_from_uniform(accepted)) < _SERVED:
+            low, high, kind = (
+                np.nan,
+                np.nan,
+                f"no interval: the accepted stem from less than {_SERVED} problems, in effect",
+            )
+        return Estimate(value, low, high, n, f"{how}; {kind}")
 
     return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
+
+
+def _gini_influence(x: np.ndarray, value: float) -> np.ndarray:
+    """Of E|x − x'|/(2 E x)."""
+    mean, order = x.mean(), np.sort(x)
+    below = np.searchsorted(order, x, "right")
+    sums = np.r_[0.0, np.cumsum(order)]
+    apart = (x * (2 * below - len(x)) - 2 * sums[below] + sums[-1]) / len(x)  # mean |x − x'| over the others
+    return np.asarray((apart - 2 * value * mean - value * (x - mean)) / mean)
+
+
+def _top_influence(x: np.ndarray, value: float, share: float = 0.2) -> np.ndarray:
+    """Of the share of the sum that the best served hold."""
+    mean, least = x.mean(), np.sort(x)[-int(np.ceil(share * len(x) - 1e-9))]
+    over = np.maximum(x - least, 0.0)
+    return np.asarray((over - over.mean() - value * (x - mean)) / mean)
+
+
+def _kl_influence(x: np.ndarray, value: float) -> np.ndarray:
+    """Of E[x log x]/E x − log E x."""
+    mean = x.mean()
+    own = np.where(x > 0, x * np.log(np.maximum(x, 1e-300)), 0.0)
+    return np.asarray((own - own.mean() - (own.mean() / mean + 1) * (x - mean)) / mean)
 
 
 def _gini_floor(study: Study) -> Whole:
@@ -137,15 +176,13 @@ def _head_tail(study: Study) -> Whole:
         value = float(np.log((head.sum() + 0.5) / (tail.sum() + 0.5)))
         lost = int(((weight > 0) & np.isnan(band)).sum())
         how = "log((weight of bands 3, 4 + ½)/(weight of bands 0, 1 + ½))" + (f"; {lost} {NULLS}" if lost else "")
-        enough = min((head > 0).sum(), (tail > 0).sum()) >= 5
-        if not enough or n < 2:
+        if min((head > 0).sum(), (tail > 0).sum()) < 5:
             return Estimate(
                 value, np.nan, np.nan, n, f"{how}; fewer than 5 accepted problems at one end, so no interval"
             )
-        u = head / (head.sum() + 0.5) - tail / (tail.sum() + 0.5)
-        se = np.sqrt(n / (n - 1) * np.sum((u - u.mean()) ** 2))
-        half = float(student_t(np.array([n]), study.level)[0] * se)
-        return Estimate(value, value - half, value + half, n, f"{how}; linearised t over problems")
+        parts = head / (head.sum() + 0.5) - tail / (tail.sum() + 0.5)
+        low, high, kind = linear_limits(value, parts - parts.mean(), study.level, UNBOUNDED, _FEWEST)
+        return Estimate(value, low, high, n, f"{how}; {kind}")
 
     return Whole([one(study.part(g)) for g in range(study.cells.groups)])
 
@@ -207,7 +244,7 @@ METRICS: dict[str, Metric] = {
     ),
     "accepted_gini": Metric(
         _WEIGHT,
-        _of_accepted(gini, "over all problems, those with none included"),
+        _of_accepted(gini, _gini_influence, "over all problems, those with none included"),
         "inequality of accepted samples over problems ↓",
         "",
         SHARE,
@@ -217,7 +254,7 @@ METRICS: dict[str, Metric] = {
     "accepted_gini_floor": Metric(_WEIGHT, _gini_floor, "the Gini that chance alone gives", "", SHARE, (), True),
     "top_fifth_share": Metric(
         _WEIGHT,
-        _of_accepted(lambda x: top_share(x, 0.2), "top 20 % of problems"),
+        _of_accepted(lambda x: top_share(x, 0.2), _top_influence, "top 20 % of problems", 0.2),
         "share of accepted samples of the best served fifth ↓",
         "",
         SHARE,
@@ -226,7 +263,7 @@ METRICS: dict[str, Metric] = {
     ),
     "kl_from_uniform": Metric(
         _WEIGHT,
-        _of_accepted(kl_from_uniform, "log problems − entropy of the accepted shares"),
+        _of_accepted(kl_from_uniform, _kl_influence, "log problems − entropy of the accepted shares"),
         "distance of the accepted shares from equal ↓",
         "nats",
         POSITIVE,

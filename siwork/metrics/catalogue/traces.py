@@ -151,6 +151,13 @@ def _steps_to_error(study: Study) -> PerProblem:
     return PerProblem(mean, how, POSITIVE, "a sample with executed steps", lost=steps.lost)
 
 
+_AMONG = {
+    "reason": "executed steps and a right answer",
+    "found": "executed steps, one of them wrong",
+    "alarm": "executed steps, all of them right",
+}
+
+
 def _row_share(of: str) -> Callable[[Study], Ratio]:
     """Shares of rows with steps: right answers with a wrong step, errors found, alarms without an error."""
 
@@ -167,7 +174,7 @@ def _row_share(of: str) -> Callable[[Study], Ratio]:
             hit = claimed == steps.first if of == "found" else ~np.isnan(claimed)
         unit = cells.unit[steps.rows]
         part, whole = (np.bincount(unit, x.astype(float), cells.units) for x in (among & hit, among))
-        return Ratio(part, whole, "share of rows with executed steps", "executed steps, and is such a row", lost=lost)
+        return Ratio(part, whole, "share of rows with executed steps", _AMONG[of], lost=lost)
 
     return make
 
