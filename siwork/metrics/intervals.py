@@ -132,10 +132,11 @@ def grouped_mean(
     """
     known = ~np.isnan(values)
     x, g = values[known], group[known]
-    if np.ndim(span[0]) == np.ndim(span[1]) == 0 and -np.inf < float(span[0]) < 0 < float(span[1]) < np.inf:
-        return grouped_change(x, g, groups, level, (float(span[0]), float(span[1])))
+    ends = [np.asarray(end, float) for end in span]
+    if ends[0].ndim == ends[1].ndim == 0 and -np.inf < ends[0] < 0 < ends[1] < np.inf:
+        return grouped_change(x, g, groups, level, (float(ends[0]), float(ends[1])))
     found = moments(x, g, groups, level)
-    least, most = (np.broadcast_to(np.asarray(end, float), (groups,)) for end in span)
+    least, most = (np.broadcast_to(end, (groups,)) for end in ends)
     within = np.isfinite(most - least) & (most > least) & (found.value >= least) & (found.value <= most)
     start, width = np.where(within, least, 0.0), np.where(within, most - least, 1.0)
     spread = spread_of((found.value - start) / width, (x - found.value[g]) / width[g], found.n.astype(float), g)

@@ -49,6 +49,7 @@ class Spread(NamedTuple):
     se: np.ndarray
     n: np.ndarray
     skew: np.ndarray  # size of the skewness of the value's sampling distribution, γ/√n · n/(n−2) of a sample's γ
+    coins: np.ndarray  # 1/(κ − γ²): 1 for two values, as of coins, 1/3 for normal ones
     slope: np.ndarray  # by how much the squared standard error grows with the value
 
 
@@ -56,10 +57,13 @@ def spread_of(value: np.ndarray, rest: np.ndarray, total: np.ndarray, group: np.
     """Spread of Σ part / total, from residuals `rest` (units,) whose sum in each group is 0."""
     n = np.bincount(group, minlength=len(value)).astype(float)
     square = rest * rest
-    two, three = (np.bincount(group, each, len(value)) for each in (square, square * rest))
+    two, three, four = (np.bincount(group, each, len(value)) for each in (square, square * rest, square * square))
     se = divide(np.sqrt(two * divide(n, n - 1.0)), total)
     skew = divide(np.abs(three) * n, two**1.5 * (n - 2.0))
-    return Spread(value, se, n, skew, divide(three, two * total))
+    coins = divide(two**3, n * (four * two - three**2))
+    return Spread(
+        value, se, n, skew, np.where(np.isfinite(coins), np.minimum(coins, 1.0), 1.0), divide(three, two * total)
+    )
 
 
 def plain_limits(spread: Spread, level: float, skew: float = _SKEW) -> Limits:
@@ -71,17 +75,17 @@ def plain_limits(spread: Spread, level: float, skew: float = _SKEW) -> Limits:
 
 def open_limits(spread: Spread, level: float) -> Limits:
     """Limits of a mean or ratio without a finite span: Student's, widened by the skewness."""
-    return plain_limits(spread._replace(se=spread.se * (1 + 2 * spread.skew**2)), level, _OPEN_SKEW)
+    return plain_limits(spread._replace(se=spread.se * (1 + 3 * spread.skew**2)), level, _OPEN_SKEW)
 
 
 def share_limits(spread: Spread, ends: np.ndarray, level: float) -> Limits:
     """Limits of shares between 0 and 1, and why there are none, an index of `REASONS`.
 
     Wilson's interval with p(1−p)/SE² units and Student's quantile; with n units and the normal quantile where all are 0
-    or 1 (`ends`), and the nearer to it the more they are alike (n / units). Two corrections, fitted to the regimes of
+    or 1 (`ends`), and the nearer to it the more they are (n / units). Two corrections, fitted to the regimes of
     `data/intervals`: the limit on the side where samples get no interval is drawn in (`_screened`), as far as units are
-    like 0 and 1; both limits are drawn out by the skewness, as far as they are not: a sample that lacks the long tail
-    looks symmetric, narrow and safe.
+    like coins; both limits are drawn out by the skewness, as far as they are not: a sample that lacks the long tail looks
+    symmetric, narrow and safe.
     """
     p, n = spread.value, spread.n
     with np.errstate(divide="ignore", invalid="ignore"):  # groups without a spread become NaN and get no interval
@@ -90,10 +94,11 @@ def share_limits(spread: Spread, ends: np.ndarray, level: float) -> Limits:
         edge = 0.5 - 0.5 * np.sqrt(units / (units + 4 * _COUNT))  # the least share that gets an interval
         edge = np.where(ends, (np.ceil(edge * n) - 0.5) / n, edge)
         above = 2 * np.sqrt(units) * (np.arcsin(np.sqrt(np.minimum(p, 1 - p))) - np.arcsin(np.sqrt(edge)))
+        coins = np.maximum(alike, spread.coins**1.6)
         normal, t = ndtri(0.5 + level / 2), student_t(n, level)
-        wide = (t + (normal - t) * alike**2) * (1 + 3 * ((1 - alike) * spread.skew) ** 2)
+        wide = (t + (normal - t) * alike**2) * (1 + 3.5 * ((1 - coins) * spread.skew) ** 2)
         far = np.where(ends, normal, wide)
-        near = far * (1 - 0.85 * alike * (1 - _screened(above, level)))
+        near = far * (1 - 0.85 * coins * (1 - _screened(above, level)))
         low = _score(p, units, np.where(p > 0.5, far, near), -1)
         high = _score(p, units, np.where(p > 0.5, near, far), 1)
     lopsided = ~(units * p * (1 - p) >= _COUNT * (1 - 2 * p) ** 2) | (~ends & ~(spread.skew <= _SKEW))

@@ -1,4 +1,4 @@
-"""Verifier against truth: score and gold of every row that has them."""
+"""Verifier against truth over all problems: score and gold of every row that has them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from siwork.metrics.calibration import (
     ece,
     ece2_interval,
     ece_floor,
-    gv_gap,
-    gv_gap_relative,
     kappa,
     mce,
     smooth_ece,
-    top_precision,
 )
 from siwork.metrics.calibration.brier import Brier
 from siwork.metrics.catalogue.functionals import linear_limits
@@ -42,7 +39,7 @@ from siwork.metrics.study import BINS, Study
 THRESHOLD = 0.5  # a score of at least this accepts
 BOTH = "a sample with known score and gold"
 TWO = "a bin with scored samples of two problems, of known gold,"
-_CLASS = 16  # effective number of problems behind the right, and behind the wrong, that an interval needs
+_CLASS = 20  # effective number of problems behind the right, and behind the wrong, that an interval needs
 _MCE_COUNT = 20  # samples that a bin needs: one sample alone is a gap of nearly 1
 _LEAST = 2.220446049250313e-16  # log loss clips scores here, as scikit-learn does
 
@@ -104,7 +101,7 @@ def _auroc_within(study: Study) -> Ratio:
     good, pairs = np.zeros(cells.units), np.zeros(cells.units)
     good[units], pairs[units] = auroc_pairs(cells.columns["score"][known], cells.columns["gold"][known], code)
     how = "pairs of one problem ranked right, ties half / pairs"
-    return Ratio(good, pairs, how, "a scored sample of the other truth beside it in its problem", lost=lost)
+    return Ratio(good, pairs, how, "known gold and a scored sample of the other truth in its problem", lost=lost)
 
 
 class Known(NamedTuple):
@@ -240,23 +237,6 @@ def _smooth(score: np.ndarray, gold: np.ndarray, **_: Any) -> float:
     return float(smooth_ece(score, gold))
 
 
-def _per_problem(
-    function: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], how: str, span: Any, lacking: str
-) -> Callable[[Study], PerProblem]:
-    """(score, gold, problem) → (problems,), over rows with known gold."""
-
-    def make(study: Study) -> PerProblem:
-        cells = study.cells
-        rows = np.flatnonzero(~np.isnan(cells.columns["gold"]))
-        units, code = np.unique(cells.unit[rows], return_inverse=True)
-        value = np.full(cells.units, np.nan)
-        value[units] = function(cells.columns["score"][rows], cells.columns["gold"][rows], code)
-        lost = cells.rows_by_group(np.isnan(cells.columns["gold"]))
-        return PerProblem(value, how, span, lacking, lost=lost)
-
-    return make
-
-
 def _murphy(of: Callable[[Brier], float]) -> Callable[[Study], Whole]:
     return _binned(
         lambda s, y, **more: of(brier_decomposition(s, y, corrected=True, **more)),
@@ -328,25 +308,9 @@ METRICS: dict[str, Metric] = {
     ),
     "kappa": _sg(
         _functional(
-            _kappa, f"Cohen, accepted is score ≥ {THRESHOLD}", "a sample of another verdict or truth", UNBOUNDED
+            _kappa, f"Cohen, accepted is score ≥ {THRESHOLD}", "a sample of another verdict or truth", (-1.0, 1.0)
         ),
         "agreement beyond chance ↑",
         (-1.0, 1.0),
-    ),
-    "gv_gap": _sg(
-        _per_problem(lambda s, y, p: gv_gap(s, y, p, THRESHOLD), "accepted − all, 0 where none is", (-1.0, 1.0), BOTH),
-        "what the verifier adds to generation ↑",
-        (-1.0, 1.0),
-    ),
-    "gv_gap_relative": _sg(
-        _per_problem(
-            lambda s, y, p: gv_gap_relative(s, y, p, THRESHOLD), "gap / headroom", (-np.inf, 1.0), "a wrong sample"
-        ),
-        "what the verifier adds, by headroom ↑",
-        (-np.inf, 1.0),
-    ),
-    "top_precision": _sg(
-        _per_problem(lambda s, y, p: top_precision(s, y, p, 0.25), "top quarter by score, ties split", SHARE, BOTH),
-        "right among the best scored quarter ↑",
     ),
 }

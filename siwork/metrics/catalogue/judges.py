@@ -1,16 +1,35 @@
-"""Votes and writers: what the samples of a problem say together, and whether a verifier favours its own texts."""
+"""What a verifier adds to each problem, what the votes of its samples say, and whether it favours its own texts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from siwork.metrics.calibration import self_preference
+from siwork.metrics.calibration import gv_gap, gv_gap_relative, self_preference, top_precision
+from siwork.metrics.catalogue.calibration import BOTH, THRESHOLD
 from siwork.metrics.catalogue.kinds import SHARE, Estimate, Metric, PerProblem, Whole, each_group, left_out, unknown
 from siwork.metrics.cells import Part
 from siwork.metrics.intervals import divide
 from siwork.metrics.study import Study
+
+
+def _per_problem(
+    function: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], how: str, span: Any, lacking: str
+) -> Callable[[Study], PerProblem]:
+    """(score, gold, problem) → (problems,), over rows with known gold."""
+
+    def make(study: Study) -> PerProblem:
+        cells = study.cells
+        rows = np.flatnonzero(~np.isnan(cells.columns["gold"]))
+        units, code = np.unique(cells.unit[rows], return_inverse=True)
+        value = np.full(cells.units, np.nan)
+        value[units] = function(cells.columns["score"][rows], cells.columns["gold"][rows], code)
+        lost = cells.rows_by_group(np.isnan(cells.columns["gold"]))
+        return PerProblem(value, how, span, lacking, lost=lost)
+
+    return make
 
 
 def _vote(right: bool) -> Callable[[Study], PerProblem]:
@@ -61,11 +80,36 @@ def _names(part: Part, column: str) -> np.ndarray:
     return np.asarray(part.cells.texts[column].take(part.rows).to_pylist(), dtype=object)
 
 
+_SG = ("score", "gold")
+
 METRICS: dict[str, Metric] = {
+    "gv_gap": Metric(
+        _SG,
+        _per_problem(lambda s, y, p: gv_gap(s, y, p, THRESHOLD), "accepted − all, 0 where none is", (-1.0, 1.0), BOTH),
+        "what the verifier adds to generation ↑",
+        "",
+        (-1.0, 1.0),
+    ),
+    "gv_gap_relative": Metric(
+        _SG,
+        _per_problem(
+            lambda s, y, p: gv_gap_relative(s, y, p, THRESHOLD), "gap / headroom", (-np.inf, 1.0), "a wrong sample"
+        ),
+        "what the verifier adds, by headroom ↑",
+        "",
+        (-np.inf, 1.0),
+    ),
+    "top_precision": Metric(
+        _SG,
+        _per_problem(lambda s, y, p: top_precision(s, y, p, 0.25), "top quarter by score, ties split", SHARE, BOTH),
+        "right among the best scored quarter ↑",
+        "",
+        SHARE,
+    ),
     "vote_share": Metric(("answer",), _vote(False), "votes for the commonest answer ↕", "", SHARE),
     "vote_right": Metric(("answer", "gold"), _vote(True), "problems whose commonest answer is right ↑", "", SHARE),
     "self_preference": Metric(
-        ("score", "gold", "agent", "verifier"),
+        (*_SG, "agent", "verifier"),
         _self_preference,
         "favour for own texts at equal truth ↓",
         "",
