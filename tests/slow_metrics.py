@@ -182,7 +182,7 @@ def distinct_correct(g):
 def solution_coverage(g):
     def number(own):
         found = [row["n_solutions"] for row in own if row["n_solutions"]]
-        return found[0] if found else None
+        return found[0] if found and found[0] >= len(right_answers(own)) else None
 
     return over_draws(
         known(plain(g), "gold"),
@@ -855,7 +855,9 @@ def revisions(g):
     for problem, own in g.problems.items():
         for row in known(own, "parent", "gold"):
             if row["turn"] == 1:
-                first = [r for r in known(own, "gold") if r["turn"] == 0 and attempt(r) == (row["round"], row["parent"])]
+                first = [
+                    r for r in known(own, "gold") if r["turn"] == 0 and attempt(r) == (row["round"], row["parent"])
+                ]
                 for old in first:
                     yield problem, old, row
 

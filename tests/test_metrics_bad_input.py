@@ -165,6 +165,14 @@ def test_n_solutions_belongs_to_a_problem():
     assert elsewhere["method"].str.contains("a known number of solutions").all()
 
 
+def test_fewer_solutions_than_were_found_are_no_number_of_solutions():
+    rows = GOOD.assign(answer=GOOD["sample"].astype(str), gold=True)  # four different right answers a problem, of three
+    table = measure(rows, ["solution_coverage", "distinct_correct"])
+    assert table[table["metric"] == "solution_coverage"]["value"].isna().all()
+    assert "no less than were found" in table["method"].iloc[0]
+    assert set(table[table["metric"] == "distinct_correct"]["value"]) == {4.0}
+
+
 # ── rounds of different problems ──────────────────────────────────────────────────────────────────────────────
 
 

@@ -37,7 +37,7 @@ from siwork.metrics.calibration import (
     transport,
 )
 from siwork.metrics.calibration.quadratic import quadratic_tail
-from siwork.metrics.uncertainty import bootstrap_weights, wilson
+from siwork.metrics.uncertainty import wilson
 from siwork.schema import KnobError
 
 ORACLES = Path(__file__).parent / "golden" / "oracles"
@@ -224,36 +224,47 @@ def test_debiased_error_equals_the_loop_over_bins_and_problems(data, bins):
         agree(ece2_debiased(s[order], y[order], p[order] * 7 - 3, bins), value)  # any labels, any order
 
 
-def test_interval_of_the_debiased_error_is_the_pivotal_bootstrap():
+def test_interval_of_the_debiased_error_stands_where_the_variance_puts_it():
     rng = np.random.default_rng(5)
-    p = np.repeat(np.arange(30), 4)
-    s, y = rng.random(120).round(1), (rng.random(120) < 0.5).astype(float)
-    found = ece2_interval(s, y, p, level=0.9, draws=50, seed=3, bins=4)
-    value, plug = naive_ece2(s, y, p, binned(s, 4))
-    star = []
-    for weight in bootstrap_weights(30, 50, 3):
-        rows = [
-            (i, 100 * g + copy) for g in range(30) for copy in range(int(weight[g])) for i in np.flatnonzero(p == g)
-        ]
-        at, whose = (np.array(x) for x in zip(*rows, strict=True))
-        star.append(naive_ece2(s[at], y[at], whose, binned(s, 4)[at])[0])
-    low, high = np.quantile(star, [0.05, 0.95])
-    half = max(high - plug, plug - low)
-    agree(found, [value, value - half, value + half, 30])
+    p = np.repeat(np.arange(60), 4)
+    s = rng.random(240).round(1)
+    y = (rng.random(240) < s**3).astype(float)  # scores far too high
+    found = ece2_interval(s, y, p, bins=4)
+    codes = binned(s, 4)
+    value, plug = naive_ece2(s, y, p, codes)
+    assert not found.bound
+    agree([found.value, found.n], [value, 60])
+    gap = np.array([(s - y)[codes == b].mean() for b in codes])
+    share = 2 * gap * (s - y - gap) + gap**2 - plug  # what each sample adds
+    u = np.bincount(p, share) / len(s)
+    spread = 60 / 59 * np.sum(u**2)
+    bins = np.unique(codes)
+    rest = np.array([[(s - y - gap)[(p == g) & (codes == b)].sum() for b in bins] for g in range(60)])
+    held = np.array([len(np.unique(p[codes == b])) for b in bins])
+    size = np.array([(codes == b).sum() for b in bins])
+    covariance = (rest * np.sqrt(held / (held - 1)) / size).T @ (rest * np.sqrt(held / (held - 1)) / size)
+    root = np.sqrt(size / len(s))
+    noise = 2 * np.sum((root[:, None] * covariance * root) ** 2)
+    variance = max(spread - noise, spread / 2)
+    for end in (found.low, found.high):  # both are equally many standard errors of their own away
+        step = abs(end - value) / np.sqrt(noise + (variance - noise) / value * end)
+        assert 2.0 < step < 2.0 * 1.1
+
+
+def test_a_small_calibration_error_has_a_bound_only():
+    rng = np.random.default_rng(8)
+    p = np.repeat(np.arange(40), 4)
+    s = rng.choice([0.2, 0.5, 0.8], 160)
+    found = ece2_interval(s, (rng.random(160) < s).astype(float), p)
+    assert found.bound
+    assert found.low == min(found.value, 0)
+    assert 0 < found.high < 0.1
     none = ece2_interval([0.5], [1], [0])
     assert math.isnan(none.value)
     assert none.n == 1
-
-
-def test_large_sets_of_problems_draw_in_blocks(monkeypatch):
-    import siwork.metrics.calibration.errors as errors
-
-    s, y, p = np.tile([0.9, 0.2], 40), np.tile([1.0, 1.0, 0.0, 0.0], 20), np.repeat(np.arange(20), 4)
-    whole = ece2_interval(s, y, p, draws=200)
-    monkeypatch.setattr(errors, "_BLOCK", 20 * 150)
-    parts = ece2_interval(s, y, p, draws=200)
-    assert parts.value == whole.value
-    assert parts.high == pytest.approx(whole.high, abs=0.05)
+    few = ece2_interval(s[:16], np.zeros(16), p[:16])
+    assert few.n == 4
+    assert math.isnan(few.low)
 
 
 def test_a_calibrated_judge_passes_and_another_does_not():

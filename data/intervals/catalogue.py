@@ -18,7 +18,7 @@ from plan import UNBIASED, Job, jobs
 
 HERE = Path(__file__).parent
 ALLOWED = (0.93, 0.97)
-RUNS, AGAIN = 4000, 4  # runs a row; so many times more where chance could decide
+RUNS, AGAIN = 2000, 4  # runs a row; so many times more where chance could decide
 
 
 class Found(NamedTuple):
@@ -117,7 +117,7 @@ def table(picked: list[int], runs: int, workers: int) -> pd.DataFrame:
 
 
 def _job(index: int, runs: int) -> list[dict[str, Any]]:
-    return rows_of(jobs()[index], runs, int(os.environ.get("AGAIN", AGAIN)))
+    return rows_of(jobs()[index], runs)
 
 
 def main() -> None:

@@ -81,6 +81,28 @@ def _revised_truth(design: Design, metric: str) -> np.ndarray:
     ])  # fmt: skip
 
 
+# ── long responses ─────────────────────────────────────────────────────────────────────────────────────
+LENGTHS = ["length_5", "length_50", "length_95", "mean_tokens"]
+_LOG, _WITHIN = (5.0, 0.4), 0.5  # log tokens: mean and deviation of problems, deviation within a problem
+
+
+def _long_study(design: Design, rng: np.random.Generator, runs: int) -> Study:
+    own = pool(design.population).effect[rng.integers(PROBLEMS, size=runs * design.problems)]
+    log = _LOG[0] + _LOG[1] * own[:, None] + _WITHIN * rng.standard_normal((len(own), design.samples))
+    columns = {"n_tokens": np.floor(np.exp(log)).ravel() + 1}
+    return Study(cells_of(runs, design.problems, design.samples, columns, {}), (Common(design.samples),) * runs)
+
+
+def _long_truth(design: Design, metric: str) -> np.ndarray:
+    tokens = np.arange(1, 20_000)
+    reached = ndtr((np.log(tokens)[:, None] - _LOG[0] - _LOG[1] * pool(design.population).effect) / _WITHIN).mean(
+        axis=1
+    )
+    if metric == "mean_tokens":
+        return np.array([1 + np.sum(1 - reached)])
+    return np.array([float(tokens[np.searchsorted(reached, int(metric.removeprefix("length_")) / 100)])])
+
+
 # ── own texts ──────────────────────────────────────────────────────────────────────────────────────────
 FAVOUR = 0.4  # added to what a judge sees in its own texts
 
@@ -119,7 +141,15 @@ def _level_chance(of: Pool, who: Judge, favour: float) -> np.ndarray:
 
 # ── texts ──────────────────────────────────────────────────────────────────────────────────────────────
 WITHIN = ["vendi", "cosine_distance", "self_bleu", "pairwise_bleu", "distinct_2", "rep_4", "simctg_diversity"]
-POOLED = ["compression_ratio", "distinct_2_pool", "self_repetition", "mtld", "mattr", "self_bleu_pool", "cross_distance"]
+POOLED = [
+    "compression_ratio",
+    "distinct_2_pool",
+    "self_repetition",
+    "mtld",
+    "mattr",
+    "self_bleu_pool",
+    "cross_distance",
+]
 LIBRARY = (24, 500)  # groups and problems of the texts whose values the runs draw from
 
 
@@ -162,11 +192,23 @@ def _library(population: str, samples: int, name: str) -> tuple[np.ndarray, tupl
 
 
 def _text_runs(design: Design, rng: np.random.Generator, runs: int) -> Study:
-    return _with_commons(study(design, rng, runs, texts=True))
+    """Texts cut to the length, and to the bytes, that an earlier round has laid down."""
+    made = study(design, rng, runs, texts=True)
+    sizes = tuple(18 * design.problems * (i + 1) for i in range(design.samples))
+    return Study(made.cells, (Common(design.samples, 20, sizes),) * runs)
 
 
 # ── two rounds ─────────────────────────────────────────────────────────────────────────────────────────
-CHANGES = ["pass@1", "pass@4", "distinct_correct", "answer_entropy", "mean_tokens", "kl_to_base", "accept_rate", "accepted_share"]
+CHANGES = [
+    "pass@1",
+    "pass@4",
+    "distinct_correct",
+    "answer_entropy",
+    "mean_tokens",
+    "kl_to_base",
+    "accept_rate",
+    "accepted_share",
+]
 JUDGED_CHANGES = ["precision", "false_positive_rate", "auroc_within", "mean_score", "proxy_gold_gap", "accepted_share"]
 
 
@@ -206,7 +248,9 @@ def _two_rounds(before: Design, after: Design, rng: np.random.Generator, runs: i
         name: np.stack([part.columns[name].reshape(runs, size) for part in parts], axis=1).ravel()
         for name in parts[0].columns
     }
-    keys = pd.DataFrame({"run": np.repeat([f"{i:06d}" for i in range(runs)], 2), "round": [0, 1] * runs, "split": "train"})
+    keys = pd.DataFrame(
+        {"run": np.repeat([f"{i:06d}" for i in range(runs)], 2), "round": [0, 1] * runs, "split": "train"}
+    )
     cells = cells_of(2 * runs, before.problems, before.samples, columns, {}, keys)
     return Study(cells, (Common(before.samples),) * (2 * runs))
 
@@ -255,13 +299,14 @@ def special_jobs() -> Iterator[Job]:
         yield Job("countdown mid, revised", Design("countdown mid", "", g, n), REVISED, _revised_study, _revised_truth)
         own = Design("countdown mid", "graded flattering", g, max(n, 8))
         yield Job("countdown mid, own texts", own, ["self_preference"], _own_study, _own_truth)
+        yield Job("long responses", Design("countdown mid", "", g, n), LENGTHS, _long_study, _long_truth)
         yield TextJob("expr mid, texts", Design("expr mid", "", g, 4), WITHIN)
     for name in POOLED:
         population = "countdown mid" if name == "self_repetition" else "expr mid"
-        design = Design(population, "", 40, 4)
-        yield Job(f"{population}, texts", design, [name], _text_runs, lambda _d, _m: None, 40 * 4, 1000)
+        design = Design(population, "", 120 if name in ("compression_ratio", "self_repetition") else 40, 4)
+        yield Job(f"{population}, texts", design, [name], _text_runs, lambda _d, _m: None, design.problems * 4, 1000)
     for after in ("countdown mid", "countdown later"):
-        for g, n in ((20, 16), (50, 4), (200, 4)):
+        for g, n in ((20, 16), (50, 4), (200, 4))[after == "countdown mid" :]:
             title = f"countdown mid → {after}"
             yield ChangeJob(title, Design("countdown mid", "", g, n), CHANGES, chunk=200 * g * n)
             name = "graded flattering"

@@ -221,9 +221,7 @@ def _average_precision(of: Pool, who: Judge, n: int) -> float:
 
 def _mean(value: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[Pool, Judge, int], float]:
     """Mean over samples of a function of score and truth."""
-    return lambda of, who, n: float(
-        sum((_levels(of, who).mean(axis=0)[y] * value(who.score, y)).sum() for y in (0, 1))
-    )
+    return lambda of, who, n: float(sum((_levels(of, who).mean(axis=0)[y] * value(who.score, y)).sum() for y in (0, 1)))
 
 
 def _brier(of: Pool, who: Judge, n: int) -> float:
@@ -264,7 +262,6 @@ def _order(of: Pool, who: Judge, n: int, most: int) -> float:
 _JUDGED: dict[str, Callable[[Pool, Judge, int], float]] = {
     "mean_score": _mean(lambda s, y: s),
     "proxy_gold_gap": _mean(lambda s, y: s - y),
-
     "precision": lambda of, who, n: _confusion(of, who)[1, 1] / _confusion(of, who)[:, 1].sum(),
     "kept_precision": lambda of, who, n: _confusion(of, who)[1, 1] / _confusion(of, who)[:, 1].sum(),
     "recall": lambda of, who, n: _confusion(of, who)[1, 1] / of.rate.mean(),
@@ -284,4 +281,3 @@ _JUDGED: dict[str, Callable[[Pool, Judge, int], float]] = {
     "best": lambda of, who, n: _order(of, who, n, 1),
     "top_precision": lambda of, who, n: _order(of, who, n, int(np.ceil(0.25 * n))),
 }
-

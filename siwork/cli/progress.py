@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -95,14 +96,22 @@ def _round_line(run: Run, r: int, width: int) -> str:
     rows = run.rows(rounds=[r], split="heldout")
     table = measure(rows, metrics=list(_SHOWN))
     ends = table[["value", "low", "high"]].to_numpy(float, na_value=np.nan)
-    figures = [
-        f"{short} " + ("unknown" if np.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]")
-        for short, (value, low, high) in zip(_SHOWN.values(), ends, strict=True)
-    ]
+    figures = [f"{short} {_figure(*each)}" for short, each in zip(_SHOWN.values(), ends.tolist(), strict=True)]
     info = run.round_info(r)
     kept = "evaluation only" if info["closing"] else f"{info['n_accepted'] / max(info['n_train'], 1):4.0%} accepted"
     n = rows["problem"].nunique()
     return f"{run.name:<{width}}  round {r}  {' · '.join(figures)} (n={n}) · {kept} · {info['seconds']:.1f} s"
+
+
+def _figure(value: float, low: float, high: float) -> str:
+    """A number with its interval, where there is one.
+
+    >>> _figure(0.4, 0.31, 0.49), _figure(0.4, math.nan, math.nan), _figure(math.nan, math.nan, math.nan)
+    ('0.40 [0.31, 0.49]', '0.40 [none]', 'unknown')
+    """
+    if math.isnan(value):
+        return "unknown"
+    return f"{value:.2f} " + ("[none]" if math.isnan(low) else f"[{low:.2f}, {high:.2f}]")
 
 
 def _moving_line(progress: list[Progress], seconds: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from siwork.metrics.catalogue import metric_of
-from siwork.metrics.catalogue.kinds import Estimate, Made, PerProblem, Ratio, Whole
+from siwork.metrics.catalogue.kinds import Estimate, Made, PerProblem, Ratio, Whole, fewest_of
 from siwork.metrics.cells import Cells
 from siwork.metrics.intervals import UNBOUNDED, Estimates, grouped_mean, grouped_ratio
 from siwork.metrics.study import Study
@@ -139,13 +139,22 @@ def _told(found: Estimate, span: tuple[float, float]) -> Estimate:
 
 def _mean(study: Study, per: PerProblem) -> tuple[Estimates, list[str], np.ndarray | None]:
     cells = study.cells
-    found = grouped_mean(per.value, cells.group, cells.groups, study.level, per.span)
+    found = _enough(grouped_mean(per.value, cells.group, cells.groups, study.level, per.span), fewest_of(per))
     short = np.zeros(cells.groups, np.int64) if per.short is None else cells.by_group(per.short)
     seen = np.where(short > 0, np.nan, 1.0)
     found = found._replace(value=found.value * seen, low=found.low * seen, high=found.high * seen)
     problems = cells.by_group(np.ones(cells.units, bool) if per.among is None else per.among)
     method = [_mean_words(per, found, int(short[g]), int(problems[g]), g) for g in range(cells.groups)]
     return found, method, per.k
+
+
+def _enough(found: Estimates, fewest: int) -> Estimates:
+    """Without the intervals that rest on too few problems; Wilson's and bounds stay."""
+    few = (found.n < fewest) & np.isfinite(found.low) & ~np.char.startswith(found.kind, "Wilson")
+    low, high = (np.where(few, np.nan, end) for end in (found.low, found.high))
+    return found._replace(
+        low=low, high=high, kind=np.where(few, f"no interval: fewer than {fewest} problems", found.kind)
+    )
 
 
 def _mean_words(per: PerProblem, found: Estimates, short: int, problems: int, g: int) -> str:
@@ -171,7 +180,7 @@ def _lost(made: PerProblem | Ratio, g: int) -> str:
 
 def _ratio(study: Study, made: Ratio) -> tuple[Estimates, list[str], np.ndarray | None]:
     cells = study.cells
-    found = _spanned(made, cells, study.level)
+    found = _enough(_spanned(made, cells, study.level), fewest_of(made))
     kind = found.kind
     if made.shape is not None:
         with np.errstate(over="ignore"):

@@ -10,12 +10,15 @@ import pandas as pd
 
 from siwork.metrics.blocks import lack
 from siwork.metrics.catalogue import metric_of
-from siwork.metrics.catalogue.kinds import PerProblem, Ratio
-from siwork.metrics.intervals import student_t
+from siwork.metrics.catalogue.functionals import linear_limits
+from siwork.metrics.catalogue.kinds import FEW, PerProblem, Ratio
+from siwork.metrics.intervals import UNBOUNDED
 from siwork.metrics.measure import Wish, frames, study_of, tidy, wished
 from siwork.metrics.study import Common, Study
 from siwork.metrics.uncertainty import Interval, paired_t
 from siwork.schema import BANDS, KnobError, nearest
+
+_COUNT = 16.0  # effective number of problems that an interval of a ratio's change must rest on
 
 
 def round_difference(
@@ -250,8 +253,9 @@ def _ratio_change(pair: Pair, made: Ratio) -> tuple[Any, ...]:
     influence = (pull[1] - pull[0])[np.nansum(wholes, axis=0) > 0]
     n, change = len(influence), value[1] - value[0]
     words, width = f"{pair.names[1]} − {pair.names[0]}, {made.how}; ", made.span[1] - made.span[0]
-    if (influence != 0).sum() < 5:
-        return change, np.nan, np.nan, n, words + "no interval: too few problems differ" + pair.unshared, np.nan
-    half = float(student_t(np.array([n]), pair.study.level)[0] * np.sqrt(n / (n - 1) * np.sum(influence**2)))
-    words += "linearised t over problems, paired" + pair.unshared + ("; few_problems" if n < 10 else "")
-    return change, max(change - half, -width), min(change + half, width), n, words, np.nan
+    effective = np.sum(np.abs(influence)) ** 2 / max(float(np.sum(influence**2)), 1e-300)
+    low, high, kind = linear_limits(change, influence, pair.study.level, UNBOUNDED, FEW)
+    if np.isfinite(low) and effective < _COUNT:
+        low, high, kind = np.nan, np.nan, "no interval: too few problems differ"
+    words += kind + (", paired" if np.isfinite(low) else "") + pair.unshared + ("; few_problems" if n < 10 else "")
+    return change, max(low, -width), min(high, width), n, words, np.nan

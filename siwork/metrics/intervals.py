@@ -235,8 +235,8 @@ def grouped_change(
 
     Returns
     -------
-    Estimates (groups,). All changes one way: `grouped_mean` in that half of the span. Most problems changed, by unlike
-    amounts: t over problems. Few did: t drawn towards the longer tail; no interval for fewer than 16 (effectively).
+    Estimates (groups,). Most problems changed, by unlike amounts: t over problems. Few did: all one way, `grouped_mean`
+    in that half of the span; both ways, t drawn towards the longer tail, for at least 16 (effectively).
 
     Raises
     ------
@@ -256,7 +256,7 @@ def grouped_change(
     both = _estimates(found.value, limits, kind, found.n, found.equal, level, span)
     for way, half in ((1, (0.0, span[1])), (-1, (span[0], 0.0))):
         against = np.bincount(group[way * change < 0], minlength=groups) > 0
-        one = ~against & ~found.equal & (found.n >= 2) & np.isfinite(half[1] - half[0])
+        one = ~against & ~dense & ~found.equal & (found.n >= 2) & np.isfinite(half[1] - half[0])
         if one.any():
             mine = one[group]
             both = Estimates(*_chosen(one, grouped_mean(change[mine], group[mine], groups, level, half), both))

@@ -57,7 +57,7 @@ def ece2_interval(
 
     >>> found = ece2_interval([0.9] * 40, [0, 1] * 20, list(range(40)))
     >>> found.bound, round(found.value, 3), round(found.low, 3), round(found.high, 3)
-    (False, 0.154, 0.052, 0.309)
+    (False, 0.154, 0.067, 0.345)
     """
     checked_level(level)
     found = _gaps(score, gold, problem, bins, by, edges)

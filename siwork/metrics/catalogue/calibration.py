@@ -131,7 +131,7 @@ def _functional(
 
     def one(study: Study, g: int) -> Estimate:
         score, gold, problem, n, lost = _known(study, g)
-        value, influence = function(score, gold)
+        value, influence = function(score, gold) if n else (np.nan, score)
         if np.isnan(value):
             return unknown(f"{needs} is needed", n)
         if value in span:
@@ -179,14 +179,18 @@ def _kappa(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
     accepted, right, agree = verdict.mean(), gold.mean(), verdict == gold
     chance = accepted * right + (1 - accepted) * (1 - right)
     moved = (verdict - accepted) * (2 * right - 1) + (gold - right) * (2 * accepted - 1)
-    room = max(1 - chance, 1e-300)
+    if not chance < 1:
+        return float("nan"), score
+    room = 1 - chance
     return value, (agree - agree.mean()) / room - (1 - agree.mean()) * moved / room**2
 
 
 def _skill(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
     """Brier skill, and its influence."""
     square, right = (score - gold) ** 2, gold.mean()
-    open_ = max(float(right * (1 - right)), 1e-300)
+    open_ = float(right * (1 - right))
+    if not open_ > 0:
+        return float("nan"), score
     pull = square.mean() * (1 - 2 * right) * (gold - right) / open_**2 - (square - square.mean()) / open_
     return float(brier_decomposition(score, gold).skill), pull
 
@@ -213,7 +217,8 @@ def _binned(
         value = float(function(score, gold, **more, **_bins(study, g)))
         if np.isnan(value):
             return unknown(f"{needs} is needed", n)
-        return Estimate(value, np.nan, np.nan, n, f"{_bin_words(study, g)}, {len(score)} samples; {note}{lost}")
+        bins = "" if function is _smooth else f"{_bin_words(study, g)}, "
+        return Estimate(value, np.nan, np.nan, n, f"{bins}{len(score)} samples; {note}{lost}")
 
     return lambda study: Whole([one(study, g) for g in range(study.cells.groups)])
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from siwork.metrics.catalogue.kinds import (
+    FEW,
     POSITIVE,
     SHARE,
     Estimate,
@@ -25,6 +26,7 @@ from siwork.metrics.study import Study
 from siwork.metrics.uncertainty import influence_se
 
 _ANY = (-np.inf, np.inf)
+_VALUES = 20  # different lengths in an interval of a quantile; with fewer it holds the truth too often
 
 
 def _perplexity(column: str) -> Callable[[Study], Ratio]:
@@ -90,8 +92,11 @@ def _length(q: float) -> Callable[[Study], Whole]:
             half = float(student_t(np.array([n]), study.level)[0]) * se
             how = f"{q:.0%} quantile over samples"
             if not (q - half > 0 and q + half < 1 and half > 0):
-                return Estimate(value, np.nan, np.nan, n, f"{how}; too few problems for an interval")
+                return Estimate(value, np.nan, np.nan, n, f"{how}; no interval: too few problems")
             low, high = np.quantile(x, [q - half, q + half], method="inverted_cdf")
+            if n < FEW or len(np.unique(x[(x >= low) & (x <= high)])) < _VALUES:
+                why = f"fewer than {FEW} problems" if n < FEW else f"fewer than {_VALUES} lengths near it"
+                return Estimate(value, np.nan, np.nan, n, f"{how}; no interval: {why}")
             return Estimate(value, float(low), float(high), n, f"{how}; Woodruff, t over problems")
 
         return each_group(study, one)

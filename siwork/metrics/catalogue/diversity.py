@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from siwork.metrics.catalogue.kinds import NEGATIVE, OF_K, POSITIVE, SHARE, Metric, PerProblem, row_mean
+from siwork.metrics.catalogue.kinds import FEW, NEGATIVE, OF_K, POSITIVE, SHARE, Metric, PerProblem, row_mean
 from siwork.metrics.diversity import answer_entropy, chao1, coverage, distinct_at_k, gini_simpson
 from siwork.metrics.intervals import divide
 from siwork.metrics.study import Study
@@ -31,16 +31,21 @@ def _distinct_correct(study: Study) -> PerProblem:
 def _most_distinct(study: Study) -> np.ndarray:
     """Most different right answers a problem of each group can show in k draws, (groups,)."""
     most = np.zeros(study.cells.groups)
-    solutions = study.cells.solutions
+    solutions = np.maximum(study.cells.solutions, _found(study))
     np.maximum.at(most, study.cells.group, np.where(np.isnan(solutions), np.inf, solutions))
     return np.minimum(most, study.k)
 
 
+def _found(study: Study) -> np.ndarray:
+    """Different right answers of each unit, (units,)."""
+    return np.bincount(study.cells.types(study.cells.right)[1], minlength=study.cells.units)
+
+
 def _solution_coverage(study: Study) -> PerProblem:
     found, solutions = _distinct_correct(study), study.cells.solutions
-    known = np.where(solutions > 0, solutions, np.nan)
+    known = np.where((solutions > 0) & (solutions >= _found(study)), solutions, np.nan)
     short = found.short & ~np.isnan(known) if found.short is not None else None
-    lacking = f"a known number of solutions, {found.lacking}"
+    lacking = f"a known number of solutions, no less than were found, {found.lacking}"
     return found._replace(value=found.value / known, span=SHARE, lacking=lacking, short=short)
 
 
@@ -69,7 +74,7 @@ def _answer_entropy(study: Study) -> PerProblem:
 def _gini_simpson(study: Study) -> PerProblem:
     counts, unit = study.cells.types(study.cells.plain)
     value = _padded(gini_simpson(counts, unit), study.cells.units)
-    return PerProblem(value, "unbiased at any n", SHARE, "two readable answers")
+    return PerProblem(value, "unbiased at any n", SHARE, "two readable answers", fewest=FEW)
 
 
 def _chao1(study: Study) -> PerProblem:
@@ -81,7 +86,7 @@ def _chao1(study: Study) -> PerProblem:
 def _answer_coverage(study: Study) -> PerProblem:
     counts, unit = study.cells.types(study.cells.plain)
     value = _padded(coverage(counts, unit), study.cells.units)
-    return PerProblem(value, "Chao–Jost", SHARE, "a readable answer")
+    return PerProblem(value, "Chao–Jost", SHARE, "a readable answer", fewest=FEW)
 
 
 def _mode_share(study: Study) -> PerProblem:

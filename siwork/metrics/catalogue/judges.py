@@ -9,14 +9,28 @@ import numpy as np
 
 from siwork.metrics.calibration import gv_gap, gv_gap_relative, self_preference, top_precision
 from siwork.metrics.catalogue.calibration import BOTH, THRESHOLD
-from siwork.metrics.catalogue.kinds import SHARE, Estimate, Metric, PerProblem, Whole, each_group, left_out, unknown
+from siwork.metrics.catalogue.kinds import (
+    FEW,
+    SHARE,
+    Estimate,
+    Metric,
+    PerProblem,
+    Whole,
+    each_group,
+    left_out,
+    unknown,
+)
 from siwork.metrics.cells import Part
 from siwork.metrics.intervals import divide
 from siwork.metrics.study import Study
 
 
 def _per_problem(
-    function: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], how: str, span: Any, lacking: str
+    function: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    how: str,
+    span: Any,
+    lacking: str,
+    fewest: int = 0,
 ) -> Callable[[Study], PerProblem]:
     """(score, gold, problem) → (problems,), over rows with known gold."""
 
@@ -27,7 +41,7 @@ def _per_problem(
         value = np.full(cells.units, np.nan)
         value[units] = function(cells.columns["score"][rows], cells.columns["gold"][rows], code)
         lost = cells.rows_by_group(np.isnan(cells.columns["gold"]))
-        return PerProblem(value, how, span, lacking, lost=lost)
+        return PerProblem(value, how, span, lacking, lost=lost, fewest=fewest)
 
     return make
 
@@ -49,7 +63,7 @@ def _vote(right: bool) -> Callable[[Study], PerProblem]:
             how = "share of votes for the commonest answer"
         notes = [f"n={n} samples or more" if n else "" for n in _least(study, cells.count(mask))]
         lacking, lost = "a vote" + (" and known gold" if right else ""), cells.unjudged if right else None
-        return PerProblem(value, how, SHARE, lacking, lost=lost, notes=notes)
+        return PerProblem(value, how, SHARE, lacking, lost=lost, notes=notes, fewest=0 if right else FEW)
 
     return make
 
@@ -70,6 +84,9 @@ def _self_preference(study: Study) -> Whole:
             return unknown("scored right and wrong texts of the verifier and of others are needed", found.n)
         words = "score of own − of others' texts at equal truth; linearised t over problems"
         out = part.problems - found.n
+        if found.n < FEW:
+            found = found._replace(low=np.nan, high=np.nan)
+            words = f"score of own − of others' texts at equal truth; no interval: fewer than {FEW} problems"
         words += f"; {out} of {part.problems} problems left out for lack of texts of both" if out else ""
         return Estimate(found.value, found.low, found.high, found.n, words + left_out(len(part.rows), part))
 
@@ -93,7 +110,7 @@ METRICS: dict[str, Metric] = {
     "gv_gap_relative": Metric(
         _SG,
         _per_problem(
-            lambda s, y, p: gv_gap_relative(s, y, p, THRESHOLD), "gap / headroom", (-np.inf, 1.0), "a wrong sample"
+            lambda s, y, p: gv_gap_relative(s, y, p, THRESHOLD), "gap / headroom", (-np.inf, 1.0), "a wrong sample", 100
         ),
         "what the verifier adds, by headroom ↑",
         "",

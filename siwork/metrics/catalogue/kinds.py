@@ -14,6 +14,7 @@ from siwork.metrics.study import Study
 SHARE = (0.0, 1.0)
 POSITIVE, NEGATIVE = (0.0, np.inf), (-np.inf, 0.0)
 NULLS = "rows with null left out"
+FEW = 25  # problems below which intervals of values that are no shares hold the truth too often or too rarely
 OF_K = "exact mean over draws of k={k} samples"
 
 
@@ -31,6 +32,7 @@ class PerProblem(NamedTuple):
     among: np.ndarray | None = None  # (units,) bool: problems the metric is about; None is all
     drawn: str = "samples with known gold"  # what `short` lacks
     notes: Sequence[str] = ()  # (groups,) more words on the estimator of each group
+    fewest: int = 0  # problems that an interval needs; 0 is 5 for shares, `FEW` for other values
 
 
 class Ratio(NamedTuple):
@@ -44,6 +46,7 @@ class Ratio(NamedTuple):
     shape: Callable[[np.ndarray], np.ndarray] | None = None  # monotone function applied to value and interval
     lost: np.ndarray | None = None  # (groups,) rows left out
     out: str = NULLS  # which rows these are
+    fewest: int = 0  # as in PerProblem
 
 
 class Estimate(NamedTuple):
@@ -77,6 +80,12 @@ class Metric(NamedTuple):
     reads: tuple[str, ...] = ()  # further columns it looks at where rows have them
     train: bool = False  # of train rows only
     banded: bool = False
+
+
+def fewest_of(made: PerProblem | Ratio) -> int:
+    """Problems that an interval of this needs."""
+    share = np.ndim(made.span[0]) == np.ndim(made.span[1]) == 0 and tuple(made.span) == SHARE
+    return made.fewest or (5 if share and (isinstance(made, PerProblem) or made.shape is None) else FEW)
 
 
 def unknown(reason: str, n: int = 0) -> Estimate:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from siwork.metrics.catalogue.kinds import OF_K, SHARE, Metric, PerProblem, row_mean
+from siwork.metrics.catalogue.kinds import FEW, OF_K, SHARE, Metric, PerProblem, row_mean
 from siwork.metrics.draws import whole
 from siwork.metrics.performance import (
     best_of_k,
@@ -23,7 +23,7 @@ KNOWN = "a sample with known gold"
 
 
 def of_counts(
-    function: Callable[..., np.ndarray], k: int | None, *more: float, span: tuple[float, float] = SHARE
+    function: Callable[..., np.ndarray], k: int | None, *more: float, span: tuple[float, float] = SHARE, fewest: int = 0
 ) -> Callable[[Study], PerProblem]:
     """A function (n, c, k) of a problem's counts, at k or at the group's own k."""
 
@@ -33,7 +33,7 @@ def of_counts(
         own = ks[study.cells.group]
         how = "share of right samples" if function is pass_at_k and k == 1 else OF_K
         value, short = function(n, c, own, *more), (n > 0) & (n < own)
-        return PerProblem(value, how, span, KNOWN, ks, short, study.cells.unjudged)
+        return PerProblem(value, how, span, KNOWN, ks, short, study.cells.unjudged, fewest=fewest)
 
     return make
 
@@ -92,14 +92,14 @@ def _at_least(k: int | None, s: int) -> Callable[[Study], PerProblem]:
     return of_counts(pass_at_least, k, s)
 
 
-def _family(function: Callable[..., np.ndarray], meaning: str) -> Callable[[int | None], Metric]:
-    return lambda k: Metric(("gold",), of_counts(function, k), meaning, "", SHARE)
+def _family(function: Callable[..., np.ndarray], meaning: str, fewest: int = 0) -> Callable[[int | None], Metric]:
+    return lambda k: Metric(("gold",), of_counts(function, k, fewest=fewest), meaning, "", SHARE)
 
 
 FAMILIES: dict[str, Callable[[int | None], Metric]] = {
     "pass@": _family(pass_at_k, "chance that k samples hold a right one ↑"),
     "pass^": _family(pass_hat_k, "chance that k samples are all right ↑"),
-    "spread@": _family(pass_spread, "pass@k − pass@1: room for selection ↕"),
+    "spread@": _family(pass_spread, "pass@k − pass@1: room for selection ↕", FEW),
     "informative@": _family(informative_fraction, "groups of k samples with right and wrong ones ↕"),
     "maj@": lambda k: Metric(("gold", "answer"), _maj(k), "chance that the vote of k samples is right ↑", "", SHARE),
     "best@": lambda k: Metric(("gold", "score"), _best(k), "truth of the best scored of k samples ↑", "", SHARE),

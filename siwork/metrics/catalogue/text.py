@@ -30,7 +30,8 @@ from siwork.metrics.uncertainty import jackknife_interval
 
 POOL = 1024  # texts of a pool over problems
 BYTES = 65_536  # of a pool that is compressed
-JACKKNIFE = 20
+JACKKNIFE = 20  # groups of problems
+FEWEST, MANY = 40, 100  # problems that its interval needs, where it holds soon and where late
 _TEXTS = ("response",)
 _READS = ("sample", "round")  # which rows come first
 
@@ -106,11 +107,16 @@ def embedded(function: Callable[[np.ndarray, np.ndarray], np.ndarray], most: str
     return make
 
 
-def pooled(function: Callable[[Study, np.ndarray], float], how: str) -> Callable[[Study], Whole]:
-    """A metric of one pool of texts over problems, (study, places of texts) → float, with a jackknife over problems."""
+def pooled(
+    function: Callable[[Study, np.ndarray], float], how: str, fewest: int | None = FEWEST
+) -> Callable[[Study], Whole]:
+    """A metric of one pool of texts over problems, (study, places of texts) → float, with a jackknife over problems.
+
+    fewest : problems that the interval needs; None where the jackknife does not hold
+    """
 
     def make(study: Study) -> Whole:
-        return Whole([_pool(study, g, function, how) for g in range(study.cells.groups)])
+        return Whole([_pool(study, g, function, how, fewest) for g in range(study.cells.groups)])
 
     return make
 
@@ -125,14 +131,20 @@ def pool_of(study: Study, g: int) -> tuple[np.ndarray, int]:
     return places[np.argsort(texts.shuffle[places], kind="stable")], each
 
 
-def _pool(study: Study, g: int, function: Callable[[Study, np.ndarray], float], how: str) -> Estimate:
+def _pool(
+    study: Study, g: int, function: Callable[[Study, np.ndarray], float], how: str, fewest: int | None
+) -> Estimate:
     places, each = pool_of(study, g)
     words = f"{how}, {len(places)} responses ({each} a problem)"
-    return _jackknifed(study, places, function, words)
+    return _jackknifed(study, places, function, words, fewest)
 
 
 def _jackknifed(
-    study: Study, places: np.ndarray, function: Callable[[Study, np.ndarray], float], words: str
+    study: Study,
+    places: np.ndarray,
+    function: Callable[[Study, np.ndarray], float],
+    words: str,
+    fewest: int | None,
 ) -> Estimate:
     problem = study.texts.unit[places]
     n = len(np.unique(problem))
@@ -141,8 +153,10 @@ def _jackknifed(
     value = function(study, places)
     if np.isnan(value):
         return unknown(f"{words}: too little text", n)
-    if n < JACKKNIFE:
-        return Estimate(value, np.nan, np.nan, n, f"{words}; fewer than {JACKKNIFE} problems, so no interval")
+    if fewest is None:
+        return Estimate(value, np.nan, np.nan, n, f"{words}; one text left out moves all runs after it, so no interval")
+    if n < fewest:
+        return Estimate(value, np.nan, np.nan, n, f"{words}; fewer than {fewest} problems, so no interval")
     found = jackknife_interval(lambda keep: function(study, places[keep]), problem, JACKKNIFE, study.level)
     return Estimate(found.value, found.low, found.high, n, f"{words}; delete-group jackknife over problems")
 
@@ -160,7 +174,7 @@ def _compression(study: Study) -> Whole:
         places = places[: np.searchsorted(reach, budget) + 1]  # the last one is cut
         words = f"gzip level 9 of {budget} bytes"
         return _jackknifed(
-            study, places, lambda s, i: compression_ratio([s.texts.text[j] for j in i], budget=budget), words
+            study, places, lambda s, i: compression_ratio([s.texts.text[j] for j in i], budget=budget), words, MANY
         )
 
     return Whole([one(g) for g in range(study.cells.groups)])
@@ -217,13 +231,13 @@ METRICS: dict[str, Metric] = {
         "likeness to responses to other problems ↓",
     ),
     "self_repetition": _metric(
-        pooled(lambda s, i: float(self_repetition(_tokens(s).take(i))), "4-grams shared with other texts"),
+        pooled(lambda s, i: float(self_repetition(_tokens(s).take(i))), "4-grams shared with other texts", MANY),
         "4-grams that other texts repeat ↓",
         "",
         POSITIVE,
     ),
     "mtld": _metric(
-        pooled(lambda s, i: float(mtld(_tokens(s).take(i).ids)), "texts of one pool in a row"),
+        pooled(lambda s, i: float(mtld(_tokens(s).take(i).ids)), "texts of one pool in a row", None),
         "length that keeps a type-token ratio ↑",
         "tokens",
         POSITIVE,
