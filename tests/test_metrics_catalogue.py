@@ -61,7 +61,7 @@ def test_no_metric_is_without_its_slow_twin():
     assert set(DEFAULT) <= {*METRICS, "pass@k"}
 
 
-@settings(max_examples=25)
+@settings(max_examples=18)
 @given(tables)
 def test_every_metric_equals_its_slow_twin(rows):
     names = [name for name in EVERY if name != SMOOTH]
@@ -136,7 +136,7 @@ def assert_sound(table, problems):
         assert not rows.any(), (what, table[rows][["metric", "value", "low", "high", "n", "method"]].values.tolist())
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(tables, st.sampled_from([("round",), ("round", "band"), (), ("round", "turn"), ("round", "kept")]))
 def test_every_row_of_the_table_is_sound(rows, by):
     assert_sound(measure(frame(rows), EVERY, by=by, embed=embed), len({row["problem"] for row in rows}))

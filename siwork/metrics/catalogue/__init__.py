@@ -14,7 +14,8 @@ FAMILIES: dict[str, dict[str, Metric]] = {
     "diversity": {**diversity.METRICS, **text.METRICS},
     "tail": tail.METRICS,
     "calibration": {**calibration.METRICS, **judges.METRICS},
-    "collapse": {**collapse.METRICS, **traces.METRICS},
+    "collapse": collapse.METRICS,
+    "traces": traces.METRICS,
 }
 METRICS: dict[str, Metric] = {name: metric for family in FAMILIES.values() for name, metric in family.items()}
 
