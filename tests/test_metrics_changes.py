@@ -89,7 +89,7 @@ def test_differences_of_sibling_runs_pool_over_seeds():
 
 def test_wrong_runs_are_refused():
     rows = pd.concat([some_rows("a"), some_rows("b")])
-    with pytest.raises(KnobError, match="must be runs of the rows, got .c.; valid: a"):
+    with pytest.raises(KnobError, match=r"must be runs of the rows, got .c.; valid: a"):
         run_difference(rows, "pass@1", "a", "c")
     with pytest.raises(KnobError, match="two runs"):
         run_difference(rows, "pass@1", "a", "a")

@@ -7,7 +7,7 @@ import pytest
 from siwork.metrics import measure, round_difference
 from siwork.metrics.tail import band_of, transitions
 
-PROBLEMS, SAMPLES, RUNS = 300, 8, 150
+PROBLEMS, SAMPLES, RUNS = 900, 8, 60
 
 
 def unchanged(seed):
@@ -66,7 +66,7 @@ def test_bands_of_the_first_rounds_own_samples_report_a_head_that_forgets(seen):
 
 @pytest.mark.parametrize("bands", ["probe", "task"])
 def test_bands_fixed_apart_from_the_outcome_see_nothing(seen, bands):
-    # 5 % of 150 runs, with two standard errors of simulation, and intervals are refused where few problems differ
+    # 5 % of 60 runs, with two standard errors of simulation, and intervals are refused where few problems differ
     alarms = (seen[bands] != 0).mean(axis=0)
     assert (alarms <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / RUNS)).all(), alarms
     assert (seen[bands][:, 0] == -1).mean() <= 0.025 + 2.5 * np.sqrt(0.025 * 0.975 / RUNS)

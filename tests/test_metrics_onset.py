@@ -13,6 +13,7 @@ from siwork.metrics.uncertainty import (
     benjamini_hochberg,
     change_point,
     clopper_pearson,
+    cluster_t,
     cusum,
     cusum_alarm_rate,
     detectable,
@@ -46,22 +47,29 @@ def test_trend_is_the_mean_of_polyfit_slopes(x, first):
     found = trend(x, rounds=rounds)
     assert found.value == pytest.approx(slopes.mean(), abs=1e-12)
     assert found.n == len(x)
-    if np.ptp(slopes) > 1e-9:
-        half = stats.t.ppf(0.975, len(x) - 1) * slopes.std(ddof=1) / math.sqrt(len(x))
-        assert found.high - found.value == pytest.approx(half, rel=1e-6)
-        assert found.value - found.low == pytest.approx(half, rel=1e-6)
+    steepest = np.abs(np.polyfit(rounds, np.eye(4), 1)[0]).sum() / 2
+    expected = cluster_t(slopes, 0.95, (-steepest, steepest))
+    assert (found.low, found.high) == pytest.approx(expected, rel=1e-6, abs=1e-9, nan_ok=True)
+
+
+def test_the_interval_of_a_trend_is_students_where_slopes_are_regular():
+    slopes = stats.norm.ppf((np.arange(60) + 0.5) / 60) * 0.1
+    found = trend(0.5 + np.outer(slopes, [-1, 0, 1]))
+    half = stats.t.ppf(0.975, 59) * slopes.std(ddof=1) / math.sqrt(60)
+    assert (found.low, found.high) == pytest.approx((-half, half), rel=1e-6)
 
 
 def test_trend_of_two_ends_is_the_paired_difference_a_round():
-    x = np.array([[0.1, 0.3, 0.6], [0.4, 0.4, 0.2], [0.5, 0.9, 0.8]])
+    x = np.random.default_rng(0).random((60, 3))
     found, ends = trend(x), paired_t(x[:, 0], x[:, 2])
+    assert np.isfinite(found.low)
     assert found[:3] == pytest.approx(np.array(ends[:3]) / 2, abs=1e-12)
 
 
 def test_trend_leaves_out_problems_with_a_hole_and_counts_the_rest():
-    whole = [[0.1, 0.2, 0.4], [0.3, 0.2, 0.2]]
+    whole = np.random.default_rng(1).random((60, 3)).tolist()
     assert trend([*whole, [0.1, np.nan, 1.0]]) == trend(whole)
-    assert trend(whole).n == 2
+    assert trend(whole).n == 60
 
 
 def test_trend_without_enough_is_unknown():

@@ -357,7 +357,7 @@ def test_words_come_in_clumps_and_the_null_knows():
 
 def test_a_lost_tail_is_found():
     rng = np.random.default_rng(3)
-    answers = [rng.choice(12, (40, 12), p=np.r_[0.5, np.full(11, 0.5 / 11)]).astype(str), np.full((40, 12), "0")]
+    answers = [rng.choice(12, (150, 12), p=np.r_[0.5, np.full(11, 0.5 / 11)]).astype(str), np.full((150, 12), "0")]
     table = tables.support_table(rows_of([a == "0" for a in answers], answer=answers))
     assert table["p_lost"].iloc[1] < 1e-9
     assert table["tail_mass_low"].iloc[0] > 0.05

@@ -45,7 +45,7 @@ def rows_of(job: Job, runs: int = RUNS, again: int = AGAIN) -> list[dict[str, An
 
 
 def _undecided(row: dict[str, Any]) -> bool:
-    spread = 3 * np.sqrt(0.05 * 0.95 / max(row["offered"] * row["runs"], 1))
+    spread = 1.5 * np.sqrt(0.05 * 0.95 / max(row["offered"] * row["runs"], 1))
     near = row["offered"] >= 0.45 and min(abs(row["coverage"] - end) for end in ALLOWED) < spread
     return bool(near or (row["unbiased"] and abs(row["bias"]) > 2 * row["bias_se"]))
 

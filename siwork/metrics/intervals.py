@@ -159,12 +159,13 @@ def _estimates(
     equal: np.ndarray,
     level: float,
     span: Span,
+    units: np.ndarray | None = None,
 ) -> Estimates:
-    """Estimates from low, high and why there are none; bounds where all are equal."""
+    """Estimates from low, high and why there are none; where all are equal, bounds from n problems, or so many units."""
     low, high, why = limits
     low, high = np.minimum(np.maximum(low, span[0]), value), np.maximum(np.minimum(high, span[1]), value)
     low, high = (np.where(why == 0, end, np.nan) for end in (low, high))
-    low, high = _chosen(equal, equal_bounds(value, n, level, span), (low, high))
+    low, high = _chosen(equal, equal_bounds(value, n if units is None else units, level, span), (low, high))
     kind = np.where(why == 0, kind, np.array(REASONS)[why])
     bound = np.select([value == high, value == low], ["all at the top", "all at the bottom"], "all equal")
     none = np.where(np.isnan(low), "all problems equal, so no interval", np.char.add("Wilson bound: ", bound))
@@ -193,7 +194,7 @@ def grouped_ratio(
     Returns
     -------
     Estimates (groups,), n the problems with whole > 0. SE² = G/(G−1) Σ (part − θ·whole)²/(Σ whole)²; intervals, bounds
-    and reasons as in `grouped_mean`; NaN where Σ whole = 0.
+    and reasons as in `grouped_mean`, bounds from Σ whole / max whole problems; NaN where Σ whole = 0.
 
     Raises
     ------
@@ -213,7 +214,11 @@ def grouped_ratio(
     n = np.bincount(group, minlength=groups)
     equal = (n >= 2) & (np.bincount(group[np.abs(rest) > _EQUAL * whole], minlength=groups) == 0)
     kind = np.where(bounded, "score t, linearised over problems", "linearised t over problems")
-    return _estimates(value, (start + width * low, start + width * high, why), kind, n, equal, level, (least, most))
+    low, high = start + width * low, start + width * high
+    largest = np.zeros(groups)
+    np.maximum.at(largest, group, whole)  # a problem not seen may weigh as much
+    units = np.where(n >= 2, np.maximum(divide(total, largest), 2.0), n)
+    return _estimates(value, (low, high, why), kind, n, equal, level, (least, most), units)
 
 
 def grouped_change(

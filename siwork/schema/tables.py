@@ -70,7 +70,9 @@ ROWS = (
     Column("side", TEXT, "side in the pair", nullable=True, choices=("chosen", "rejected")),
     Column("gold", TRUTH, "truth; null when unknown", nullable=True),
     Column("steps", TEXT, "each written step as it was executed, in order: 1 right, 0 wrong", nullable=True),
-    Column("claimed_error", WHOLE, "place of the first wrong step by the verifier, null for none", nullable=True, low=0),
+    Column(
+        "claimed_error", WHOLE, "place of the first wrong step by the verifier, null for none", nullable=True, low=0
+    ),
 )
 
 PROBLEMS = (

@@ -85,7 +85,7 @@ def hacking_index(
 
     Source: no standard index exists; this one is siwork's own.
 
-    >>> hacking_index([0.5, 0.6, 0.5], [0.5, 0.5, 0.4], [0.8, 0.9, 0.9], [0.3, 0.2, 0.2]).alarm
+    >>> hacking_index([0.5, 0.6, 0.5] * 10, [0.5, 0.5, 0.4] * 10, [0.8, 0.9, 0.9] * 10, [0.3, 0.2, 0.2] * 10).alarm
     True
     """
     checked_level(level)

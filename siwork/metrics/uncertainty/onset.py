@@ -50,15 +50,15 @@ def trend(
     Returns
     -------
     Interval(value, low, high, n), unit of x a round, n the problems used; all NaN where T < 3 or no problem is left, no
-    interval with one.
+    interval for few or lopsided slopes (`cluster_t`).
 
     Raises
     ------
     KnobError when x is not (G, T), rounds do not fit or are all one, or for a level outside (0, 1).
 
-    >>> found = trend([[0.2, 0.3, 0.4], [0.5, 0.5, 0.5], [0.1, 0.3, 0.3]])
-    >>> round(found.value, 4), round(found.low, 4), found.n
-    (0.0667, -0.0768, 3)
+    >>> found = trend([[0.2, 0.3, 0.4], [0.5, 0.5, 0.5], [0.1, 0.3, 0.3]] * 20)
+    >>> round(found.value, 3), found.low > 0, found.n
+    (0.067, True, 60)
     """
     checked_level(level)
     values = np.asarray(x, float)
