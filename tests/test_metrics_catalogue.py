@@ -1,6 +1,7 @@
 """The catalogue against slow loops over the same rows, and what must hold for every metric whatever the rows are."""
 
 import math
+import random
 
 import numpy as np
 import pandas as pd
@@ -220,11 +221,11 @@ def test_many_problems_have_every_value_and_intervals(told, wide):
 
 
 @settings(max_examples=8)
-@given(tables, st.integers(1, 3), st.randoms(use_true_random=False))
-def test_row_order_and_another_round_mean_nothing_at_one_k(rows, k, shuffler):
+@given(tables, st.integers(1, 3), st.integers(0, 10**6))
+def test_row_order_and_another_round_mean_nothing_at_one_k(rows, k, seed):
     alone = [row for row in rows if row["round"] == 0]
     mixed = list(rows)
-    shuffler.shuffle(mixed)
+    random.Random(seed).shuffle(mixed)
     table = measure(frame(mixed), EVERY, k=k, embed=embed)
     ground = {"compression_ratio"}  # as many bytes as every round has
     binned = {"ece", "ece_floor", "ece2_debiased", "mce", "brier_reliability", "brier_resolution"}
