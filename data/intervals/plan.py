@@ -17,7 +17,7 @@ UNBIASED = {
     "pass@", "pass^", "maj@", "best@", "informative@", "spread@", "distinct_correct", "solution_coverage",
     "distinct_answers", "gini_simpson", "unparsed_rate", "mean_gold", "token_entropy", "mean_logp", "mean_tokens",
     "unfinished_rate", "kl_to_base", "accept_rate", "problem_share", "accepted_coverage", "band_solve_rate",
-    "accepted_reach", "mean_score", "proxy_gold_gap", "brier", "log_loss", "ece2_debiased", "gv_gap", "top_precision",
+    "accepted_reach", "mean_score", "proxy_gold_gap", "brier", "log_loss", "gv_gap", "top_precision",
     "vote_right",
 }  # fmt: skip
 EXPECTED = {  # of these the truth is the mean over samples of the same size

@@ -140,6 +140,8 @@ def _told(found: Estimate, span: tuple[float, float]) -> Estimate:
 def _mean(study: Study, per: PerProblem) -> tuple[Estimates, list[str], np.ndarray | None]:
     cells = study.cells
     found = _enough(grouped_mean(per.value, cells.group, cells.groups, study.level, per.span), fewest_of(per))
+    if per.barred is not None:
+        found = _without(found, per.barred & np.isfinite(found.low), "no interval: too few problems make the value")
     short = np.zeros(cells.groups, np.int64) if per.short is None else cells.by_group(per.short)
     seen = np.where(short > 0, np.nan, 1.0)
     found = found._replace(value=found.value * seen, low=found.low * seen, high=found.high * seen)
@@ -151,10 +153,12 @@ def _mean(study: Study, per: PerProblem) -> tuple[Estimates, list[str], np.ndarr
 def _enough(found: Estimates, fewest: int) -> Estimates:
     """Without the intervals that rest on too few problems; Wilson's and bounds stay."""
     few = (found.n < fewest) & np.isfinite(found.low) & ~np.char.startswith(found.kind, "Wilson")
-    low, high = (np.where(few, np.nan, end) for end in (found.low, found.high))
-    return found._replace(
-        low=low, high=high, kind=np.where(few, f"no interval: fewer than {fewest} problems", found.kind)
-    )
+    return _without(found, few, f"no interval: fewer than {fewest} problems")
+
+
+def _without(found: Estimates, where: np.ndarray, why: str) -> Estimates:
+    low, high = (np.where(where, np.nan, end) for end in (found.low, found.high))
+    return found._replace(low=low, high=high, kind=np.where(where, why, found.kind))
 
 
 def _mean_words(per: PerProblem, found: Estimates, short: int, problems: int, g: int) -> str:

@@ -50,9 +50,19 @@ def _proxy_gold_gap(kept: bool) -> Callable[[Study], PerProblem]:
         gap = cells.columns["score"] - cells.columns["gold"]
         mask = cells.columns["weight"] > 0 if kept else np.ones(len(gap), bool)
         lost = cells.rows_by_group(mask & np.isnan(gap))
-        return PerProblem(cells.mean(gap, mask), "score − gold, paired by sample", (-1.0, 1.0), BOTH, lost=lost)
+        value = cells.mean(gap, mask)
+        how, few = "score − gold, paired by sample", _few_make_it(study, value)
+        return PerProblem(value, how, (-1.0, 1.0), BOTH, lost=lost, barred=few)
 
     return make
+
+
+def _few_make_it(study: Study, value: np.ndarray) -> np.ndarray:
+    """Whether less than a quarter of a group's problems, in effect, make the size of its values, (groups,) bool."""
+    cells, size = study.cells, np.nan_to_num(np.abs(value))
+    one, two = (np.bincount(cells.group, size**power, cells.groups) for power in (1, 2))
+    known = np.bincount(cells.group[~np.isnan(value)], minlength=cells.groups)
+    return np.asarray((two > 0) & (one**2 < two * known / 4))
 
 
 def _confusion(of: str, among: str) -> Callable[[Study], Ratio]:

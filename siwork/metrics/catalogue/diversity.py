@@ -74,7 +74,7 @@ def _answer_entropy(study: Study) -> PerProblem:
 def _gini_simpson(study: Study) -> PerProblem:
     counts, unit = study.cells.types(study.cells.plain)
     value = _padded(gini_simpson(counts, unit), study.cells.units)
-    return PerProblem(value, "unbiased at any n", SHARE, "two readable answers", fewest=FEW)
+    return PerProblem(value, "unbiased at any n", SHARE, "two readable answers", fewest=100)
 
 
 def _chao1(study: Study) -> PerProblem:

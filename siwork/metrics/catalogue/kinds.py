@@ -33,6 +33,7 @@ class PerProblem(NamedTuple):
     drawn: str = "samples with known gold"  # what `short` lacks
     notes: Sequence[str] = ()  # (groups,) more words on the estimator of each group
     fewest: int = 0  # problems that an interval needs; 0 is 5 for shares, `FEW` for other values
+    barred: np.ndarray | None = None  # (groups,) bool: few problems make the value, so no interval
 
 
 class Ratio(NamedTuple):

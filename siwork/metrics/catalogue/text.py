@@ -154,7 +154,7 @@ def _jackknifed(
     if np.isnan(value):
         return unknown(f"{words}: too little text", n)
     if fewest is None:
-        return Estimate(value, np.nan, np.nan, n, f"{words}; one text left out moves all runs after it, so no interval")
+        return Estimate(value, np.nan, np.nan, n, f"{words}; its jackknife does not hold, so no interval")
     if n < fewest:
         return Estimate(value, np.nan, np.nan, n, f"{words}; fewer than {fewest} problems, so no interval")
     found = jackknife_interval(lambda keep: function(study, places[keep]), problem, JACKKNIFE, study.level)
@@ -231,7 +231,7 @@ METRICS: dict[str, Metric] = {
         "likeness to responses to other problems ↓",
     ),
     "self_repetition": _metric(
-        pooled(lambda s, i: float(self_repetition(_tokens(s).take(i))), "4-grams shared with other texts", MANY),
+        pooled(lambda s, i: float(self_repetition(_tokens(s).take(i))), "4-grams shared with other texts", None),
         "4-grams that other texts repeat ↓",
         "",
         POSITIVE,
