@@ -65,7 +65,7 @@ class Job(NamedTuple):
 COUNTS = ["pass@1", "pass@4", "pass^4", "spread@4", "informative@4", "maj@4"]
 ANSWERS = [
     "distinct_correct", "solution_coverage", "answer_entropy", "gini_simpson", "distinct_answers", "answer_coverage",
-    "unparsed_rate", "vote_share", "vote_right",
+    "unparsed_rate", "vote_share", "vote_right", "mean_gold",
 ]  # fmt: skip
 TRACES = ["token_entropy", "mean_logp", "mean_tokens", "unfinished_rate", "kl_to_base", "perplexity", "base_perplexity"]
 TAIL = [

@@ -18,7 +18,7 @@ from siwork.metrics.study import Common, Study
 from siwork.metrics.uncertainty import Interval, paired_t
 from siwork.schema import BANDS, KnobError, nearest
 
-_COUNT = 16.0  # effective number of problems that an interval of a ratio's change must rest on
+_COUNT = 20.0  # effective number of problems that an interval of a ratio's change must rest on
 
 
 def round_difference(
