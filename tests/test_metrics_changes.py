@@ -42,7 +42,7 @@ def test_a_ratio_whose_problems_all_weigh_alike_changes_as_a_paired_mean_does():
 
 def test_the_interval_of_a_paired_ratio_keeps_its_word():
     # one judge of fixed error rates; the precision of two rounds differs by chance only
-    held = [round_difference(some_rows(seed=s, problems=40), "precision", 0, 1).iloc[0] for s in range(200)]
+    held = [round_difference(some_rows(seed=s, problems=100), "precision", 0, 1).iloc[0] for s in range(200)]
     held = [row for row in held if pd.notna(row["low"])]
     assert len(held) > 150
     cover = np.mean([row["low"] <= 0 <= row["high"] for row in held])

@@ -183,7 +183,7 @@ def _average_precision(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.n
 
 
 def _kappa(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
-    """Cohen's kappa of verdict and truth, and its influence."""
+    """Cohen's kappa of verdict and truth, and its influence; biased down by 0.01 at 10 to 20 problems."""
     verdict = (score >= THRESHOLD).astype(float)
     value = float(kappa(verdict.astype(int), gold.astype(int)))
     accepted, right, agree = verdict.mean(), gold.mean(), verdict == gold
@@ -196,7 +196,7 @@ def _kappa(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _skill(score: np.ndarray, gold: np.ndarray) -> tuple[float, np.ndarray]:
-    """Brier skill, and its influence."""
+    """Brier skill, and its influence; biased down by 0.01 at 50 problems, several times that at 10."""
     square, right = (score - gold) ** 2, gold.mean()
     open_ = float(right * (1 - right))
     if not open_ > 0:

@@ -87,7 +87,7 @@ def _solve_rate(study: Study) -> np.ndarray:
 
 
 def _cost(study: Study) -> list[Made]:
-    """Samples a right one costs: the share of right samples, turned over."""
+    """Samples a right one costs: the share of right samples, turned over; biased up where few are right."""
     cells, band = study.cells, study.cells.columns["band"]
     lost = cells.rows_by_group(cells.plain & (np.isnan(band) | ~cells.judged))
     made: list[Made] = []
