@@ -116,7 +116,7 @@ def test_transport_by_round_is_transport():
     )
     row = table.iloc[1]
     assert (row["ece2"], row["gap"], row["p"]) == pytest.approx((found.ece2, found.gap, found.p), abs=1e-12)
-    assert (row["ece2_low"], row["gap_high"]) == pytest.approx((found.low, found.gap_high), abs=1e-12)
+    assert (row["gap_low"], row["gap_high"]) == pytest.approx((found.gap_low, found.gap_high), abs=1e-12)
     assert table["holds"].tolist() == [True, False]
     assert row["p_adjusted"] == pytest.approx(2 * row["p"])
     fresh = rows.assign(problem=rows["problem"] + rows["round"].astype(str))

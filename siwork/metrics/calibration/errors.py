@@ -195,12 +195,6 @@ def ece2_debiased(
     return float((found.size * (found.gap**2 - found.variance))[used].sum() / found.size.sum())
 
 
-def pivotal_arm(star: np.ndarray, centre: float, level: float) -> float:
-    """The longer distance from the truth of the bootstrap world to the quantiles of resampled values; NaN ones leave."""
-    low, high = np.nanquantile(star, [0.5 - level / 2, 0.5 + level / 2])
-    return max(float(high) - centre, centre - float(low))
-
-
 class Calibrated(NamedTuple):
     """Test of "the judge is calibrated"."""
 

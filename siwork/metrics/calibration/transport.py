@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from siwork.metrics.calibration.bins import mass_edges
-from siwork.metrics.calibration.errors import pivotal_arm
 from siwork.metrics.calibration.quadratic import quadratic_tail
 from siwork.metrics.calibration.samples import coded, flat, linear_interval, samples, truths
 from siwork.metrics.intervals import checked_level, divide
-from siwork.metrics.uncertainty.clusters import bootstrap_weights, cluster_bootstrap
+from siwork.metrics.uncertainty.clusters import cluster_bootstrap
 from siwork.schema import KnobError
 
 _FOLDS = 5
@@ -88,8 +87,6 @@ class Transport(NamedTuple):
     """Whether the map of an earlier round is valid in a later one."""
 
     ece2: float  # squared calibration error of mapped scores that is new in the later round, debiased, lower = better
-    low: float
-    high: float
     p: float  # of "no bin has moved"; small = the calibration no longer holds
     gap: float  # mean mapped score − gold that is new, above 0 = the judge has come to flatter
     gap_low: float
@@ -123,13 +120,13 @@ def transport(
         NaN (unknown) leaves; labels of any kind
     score1, gold1, problem1 : arrays (N1,) of the later round; the same label is the same problem
     level : coverage, between 0 and 1
-    seed : of the folds and of the bootstrap
+    seed : of the folds
 
     Returns
     -------
-    Transport: ece2 with its pivotal bootstrap interval (below 0 as often as above for an unchanged judge), p from
-    the plug-in Σ (n1_b/N1) D_b² against its normal null, gap with its linearised interval. Size in simulations 2–6 % at
-    5 %. All NaN when no bin has two problems of each round.
+    Transport: ece2 (below 0 as often as above for an unchanged judge) without an interval, since the bootstrap's covers up
+    to 1.00 where little has moved; p from the plug-in Σ (n1_b/N1) D_b² against its normal null; gap with its linearised
+    interval. Size in simulations 2–6 % at 5 %. All NaN when no bin has two problems of each round.
 
     Raises
     ------
@@ -148,13 +145,12 @@ def transport(
     gap, used, share = first.gap[0], first.used[0], first.share[0]
     if not used.any():
         none = float("nan")
-        return Transport(none, none, none, none, none, none, none, groups, 0.0 if table[:, 2].any() else none)
+        return Transport(none, none, none, none, none, groups, 0.0 if table[:, 2].any() else none)
     ece2, plug = float(first.ece2[0]), float(first.plug[0])
-    half = pivotal_arm(_errors(_sums(table, bootstrap_weights(groups, 1000, seed))).ece2, plug, level)
     p = quadratic_tail(plug, share[used], _covariance(table)[np.ix_(used, used)])
     mean = linear_interval(float((share * gap)[used].sum()), _gap_parts(table, used), level)
     covered = float(table[:, 2, used].sum() / table[:, 2].sum())
-    return Transport(ece2, ece2 - half, ece2 + half, p, *mean[:3], groups, covered)
+    return Transport(ece2, p, *mean[:3], groups, covered)
 
 
 Round = tuple[ArrayLike, ArrayLike, ArrayLike]  # score, gold, problem

@@ -40,7 +40,8 @@ _PARTING = {
 }
 _TRANSPORT = {
     **KEYS,
-    **interval_columns("ece2", "gap"),
+    "ece2": REAL,
+    **interval_columns("gap"),
     "p": REAL,
     "p_adjusted": REAL,
     "holds": TRUTH,
@@ -189,13 +190,14 @@ def transport_by_round(rows: Any, first: int = 0, level: float = 0.95, seed: int
     rows : row table or run
     first : round whose calibration is carried on
     level : coverage of the intervals, and 1 − the chance of any false alarm over the rounds of a (run, split)
-    seed : of folds and bootstrap
+    seed : of the folds
 
     Returns
     -------
-    DataFrame, a row a (run, split, later round): ece2 (squared calibration error that is new) and gap (mapped score − gold
-    that is new, above 0: the judge has come to flatter), each with _low and _high; p, and p_adjusted by Holm over the
-    rounds; holds, p_adjusted > 1 − level; n problems; share of the later samples used; method. As `calibration.transport`.
+    DataFrame, a row a (run, split, later round): ece2 (squared calibration error that is new, without an interval), gap
+    (mapped score − gold that is new, above 0: the judge has come to flatter) with _low and _high; p, and p_adjusted by
+    Holm over the rounds; holds, p_adjusted > 1 − level; n problems; share of the later samples used; method. As
+    `calibration.transport`.
 
     Raises
     ------
@@ -231,15 +233,14 @@ def _carried(
             continue
         (s0, y0, p0), (s1, y1, p1) = rounds[first], rounds[r]
         found = transport(s0, y0, s1, y1, p0, p1, level, seed)
-        words = "isotonic map across folds of problems; pivotal cluster bootstrap; Holm over rounds"
+        words = "isotonic map across folds of problems; gap: linearised t; ece2: no interval; Holm over rounds"
         if np.isnan(found.ece2):
             words = "no bin has samples with score and gold of two problems in each round"
         elif np.isnan(found.p):
             words += "; the gaps do not vary, so no test"
         elif found.n < FEW:
             words += "; few_problems"
-        numbers = found._asdict()
-        lines.append(line | numbers | {"ece2_low": found.low, "ece2_high": found.high, "method": words})
+        lines.append(line | found._asdict() | {"method": words})
     adjusted = holm([line["p"] for line in lines])
     for line, p in zip(lines, adjusted, strict=True):
         yield line | {"p_adjusted": p, "holds": None if np.isnan(p) else bool(p > 1 - level)}
