@@ -24,7 +24,11 @@ _HOME = {
     "Unfinished": "schema",
     "check": "schema",
     "compare": "reporting",
+    "fig_calibration": "figures",
+    "fig_collapse": "figures",
     "fig_curves": "figures",
+    "fig_diversity": "figures",
+    "fig_tail": "figures",
     "fork": "loop",
     "in_words": "reporting",
     "launch": "launcher",
@@ -56,7 +60,11 @@ __all__ = [
     "Unfinished",
     "check",
     "compare",
+    "fig_calibration",
+    "fig_collapse",
     "fig_curves",
+    "fig_diversity",
+    "fig_tail",
     "fork",
     "in_words",
     "launch",
@@ -71,7 +79,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from siwork.figures import fig_curves
+    from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
     from siwork.launcher import launch
     from siwork.loop import Sizes, fork, resume, run
     from siwork.metrics import measure, over_seeds

@@ -26,6 +26,7 @@ class Group(NamedTuple):
     budgets: list[int]  # bytes of the first 1, 2, … samples a problem in the shortest round
     edges: list[float] | None  # inner edges of score bins; None is one bin a value
     embed: Any
+    first: Any = None  # rows of the first round that these compare with; None where rounds are not told apart
 
     @property
     def problems(self):
@@ -215,6 +216,29 @@ def answer_entropy(g):
 
 def gini_simpson(g):
     return per_answers(g, lambda own: mean([float(a != b) for a, b in combinations(own, 2)]), 2)
+
+
+def right_variety(g):
+    def value(own):
+        pairs = [a["answer"] != b["answer"] for a, b in combinations([row for row in own if row["gold"]], 2)]
+        return mean(map(float, pairs)) if pairs and not right_but_which(own) else None
+
+    return average([value(own) for own in by_problem(plain(g)).values()])
+
+
+def support_kept(g):
+    """Every answer of the first round asked for among every draw of this one; in the first round, among the others."""
+    m, now = max(1, g.k // 2), by_problem(plain(g))
+    then = {} if g.first is None else by_problem([row for row in g.first if is_plain(row)])
+
+    def value(problem):
+        asked, here = answers(then[problem]), answers(now[problem])
+        if len(asked) <= m or len(here) < m:
+            return None
+        pools = [here[:i] + here[i + 1 :] if g.rows is g.first else here for i in range(len(asked))]
+        return mean([float(a in draw) for a, own in zip(asked, pools, strict=True) for draw in combinations(own, m)])
+
+    return average([value(problem) for problem in now if problem in then])
 
 
 def seen(own, times):
@@ -510,6 +534,16 @@ def solve_rate(own):
     return mean([float(row["gold"]) for row in own if is_plain(row) and row["gold"] is not None])
 
 
+def tail_share(g):
+    banded = [known(own, "band") for own in g.problems.values()]
+    weights = [[(row["weight"], row["band"] in (0, 1)) for row in own] for own in banded]
+    return ratio([(sum(w for w, tail in own if tail), sum(w for w, _ in own)) for own in weights])
+
+
+def of_tail(value):
+    return lambda g: average([value(own) for own in g.problems.values() if bands_of(own) & {0, 1}])
+
+
 def samples_per_success(g):
     def cost(band):
         rows = [row for row in known(plain(g), "gold") if row["band"] == band]
@@ -785,6 +819,11 @@ def over_judged(value):
     return metric
 
 
+def dead_groups(g):
+    scores = [[row["score"] for row in own] for own in by_problem(known(plain(g), "score")).values()]
+    return average([float(max(own) - min(own) <= 1e-12) if len(own) > 1 else None for own in scores])
+
+
 def vote_share(g):
     return per_answers(g, lambda own: max(Counter(own).values()) / len(own))
 
@@ -942,6 +981,8 @@ SLOW = {
     "distinct_answers": distinct_answers,
     "answer_entropy": answer_entropy,
     "gini_simpson": gini_simpson,
+    "right_variety": right_variety,
+    "support_kept": support_kept,
     "chao1": chao1,
     "answer_coverage": answer_coverage,
     "mode_share": mode_share,
@@ -970,6 +1011,9 @@ SLOW = {
     "problem_share": problem_share,
     "accepted_coverage": in_bands(lambda own: float(any(map(kept, own)))),
     "band_solve_rate": in_bands(solve_rate),
+    "tail_share": tail_share,
+    "tail_coverage": of_tail(lambda own: float(any(map(kept, own)))),
+    "tail_solve_rate": of_tail(solve_rate),
     "samples_per_success": samples_per_success,
     "accepted_gini": of_accepted(gini),
     "accepted_gini_floor": gini_floor,
@@ -1000,6 +1044,7 @@ SLOW = {
     "brier_resolution": brier_resolution,
     "brier_skill": pooled(brier_skill),
     "kappa": pooled(kappa),
+    "dead_groups": dead_groups,
     "gv_gap": over_judged(gv_gap),
     "gv_gap_relative": over_judged(gv_gap_relative),
     "top_precision": over_judged(top_precision),
@@ -1007,6 +1052,7 @@ SLOW = {
     "vote_right": vote_right,
     "self_preference": self_preference,
     "mean_tokens": lambda g: problem_means(plain(g), lambda row: row["n_tokens"]),
+    "mean_characters": lambda g: problem_means(plain(g), lambda row: len(row["response"])),
     "right_tokens": lambda g: problem_means(plain(g), lambda row: row["n_tokens"] if row["gold"] else None),
     "length_5": quantile(5),
     "length_50": quantile(50),
@@ -1043,6 +1089,7 @@ SLOW = {
 TRAIN_ONLY = {
     "accept_rate", "accepted_share", "problem_share", "accepted_coverage", "accepted_gini", "accepted_gini_floor",
     "top_fifth_share", "kl_from_uniform", "log_head_tail", "balance_score", "accepted_reach", "kept_precision",
+    "tail_share", "tail_coverage",
 }  # fmt: skip
 
 
@@ -1058,7 +1105,11 @@ def slow_table(rows, names, by=("round",), k=None, embed=None):
     for (run, split), groups in places.items():
         order = sorted(groups, key=lambda key: by_round(key, by))
         ground = common_ground([groups[key] for key in order], k, embed)
+        firsts = {}
+        for key in order if "round" in by else []:
+            firsts.setdefault(without_round(key, by), groups[key])
         for key, own in groups.items():
+            ground = ground._replace(first=firsts.get(without_round(key, by)))
             for name in names:
                 if split == "train" or name not in TRAIN_ONLY:
                     for metric, band, told in told_of(name, ground._replace(rows=own)):
@@ -1069,6 +1120,10 @@ def slow_table(rows, names, by=("round",), k=None, embed=None):
 def by_round(key, by):
     """Sorts groups by round, then by the other columns, null last."""
     return sorted((name != "round", i, x is None, x) for i, (name, x) in enumerate(zip(by, key, strict=True)))
+
+
+def without_round(key, by):
+    return tuple(x for name, x in zip(by, key, strict=True) if name != "round")
 
 
 def told_of(name, g):

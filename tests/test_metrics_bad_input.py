@@ -223,7 +223,7 @@ def test_a_difference_of_rounds_counts_what_the_rounds_do_not_share():
         ({"metrics": ["maj@"]}, "nearest: 'maj@k'"),
         ({"metrics": ["vendy"]}, "nearest: 'vendi'"),
         ({"metrics": ["pass@8-0"]}, "nearest: "),
-        ({"metrics": ["pass@1_change"]}, "nearest: "),
+        ({"metrics": ["pass@0_change"]}, "got 'pass@0_change'; nearest: "),
         ({"metrics": [""]}, "got ''"),
         ({"metrics": "pass@1"}, "metrics is a list of names such as ['pass@1', 'answer_entropy'], got 'pass@1'"),
         ({"metrics": 5}, "metrics is a list of names"),

@@ -59,7 +59,7 @@ def test_no_metric_is_without_its_slow_twin():
     assert {name for name, metric in METRICS.items() if metric.train} == TRAIN_ONLY
     assert {name.rstrip("k") for name in NAMES if name.endswith(("@k", "^k"))} == set(OF_K)
     assert set(NAMES) - set(METRICS) == {*(f"{stem}k" for stem in OF_K), "pass@8-2"}
-    assert set(DEFAULT) <= {*METRICS, "pass@k"}
+    assert {name.removesuffix("_change") for name in DEFAULT} <= {*METRICS, "pass@1", "pass@k"}
 
 
 @settings(max_examples=18)
@@ -275,6 +275,9 @@ def test_measured_apart_is_measured_alone(apart, metric):
         assert (found["value"].notna() | (found["method"].str.len() > 8)).all()
         if metric == "compression_ratio" or (column == "band" and metric_of(metric).banded):
             continue  # as many bytes as every group has; and what is by band is measured over all bands
+        if metric == "support_kept" and not column:
+            assert found["value"].isna().all()  # rounds that are pooled have no first one
+            continue
         if column:
             found = found[found[column] == found[column].min()].drop(columns=column)
         names = ["split", "metric", "value", "low", "high", "n", "unit", "method", "k"]
@@ -502,6 +505,89 @@ def test_scores_on_the_edges_of_bins(score):
     assert values(plain_rows(score=0.5), "precision", "recall") == [0.5, 1.0]  # a score of one half accepts
 
 
+def one_of(rows, metric, **more):
+    """Value and words of a metric in one group."""
+    return value_of(measure(rows, [metric], **more), metric)
+
+
+def test_variety_of_right_answers_needs_two_of_them():
+    # of six pairs of right samples two are of one answer
+    rows = plain_rows(3, 4, gold=[True] * 4 + [True] + [False] * 7, answer=list("AABC") + list("XYZW") * 2)
+    assert one_of(rows, "right_variety")[0] == pytest.approx(5 / 6)
+    assert "2 of 3 problems left out for lack of two right samples" in one_of(rows, "right_variety")[1]
+    assert one_of(rows.assign(gold=False), "right_variety")[0] is None
+    unread = rows.assign(answer=pd.array([None, *"ABC", *"XYZW" * 2], "str"))
+    assert one_of(unread, "right_variety")[0] is None  # right, but which answer?
+    wrong = rows.assign(answer=pd.array([*"AABC", "X", None, *"ZW", *"XYZW"], "str"))
+    assert one_of(wrong, "right_variety")[0] == pytest.approx(5 / 6)
+    assert one_of(rows.assign(hint="answer"), "right_variety")[0] is None
+
+
+def test_an_answer_that_leads_by_chance_has_no_interval():
+    table = measure(plain_rows(80, 1, answer=["A"] * 40 + [f"{i}" for i in range(40)]), ["mode_share"])
+    assert table["low"].notna().all()
+    assert table["value"].iloc[0] == 0.5
+    for answers in (["A"] * 40 + ["B"] * 40, ["A"] * 44 + ["B"] * 36):
+        table = measure(plain_rows(80, 1, answer=answers), ["mode_share"])
+        assert table["low"].isna().all()
+        assert "no interval: no answer leads clearly" in table["method"].iloc[0]
+
+
+def test_the_tail_is_bands_0_and_1():
+    rows = plain_rows(5, 4, weight=[1.0, 0, 0, 0] + [0.0] * 4 + [2.0, 0, 0, 0] + [0.0] * 4 + [1.0, 1, 0, 0])
+    gold = [True] + [False] * 3 + [False] * 4 + [True] * 12
+    rows = rows.assign(gold=gold)  # a band each
+    assert values(rows, "tail_share", "tail_coverage", "tail_solve_rate") == pytest.approx([1 / 5, 1 / 2, 1 / 8])
+    head = rows[rows["band"] > 1]
+    assert values(head, "tail_share", "tail_coverage", "tail_solve_rate") == [0.0, None, None]
+    assert one_of(head, "tail_coverage")[1] == one_of(head, "tail_solve_rate")[1] == "there is no such problem"
+    none = rows.assign(band=pd.array([None] * 20, "Int64"))
+    for name in ("tail_share", "tail_coverage", "tail_solve_rate"):
+        assert one_of(none, name)[0] is None
+    some = rows.assign(band=pd.array([None] * 4 + [1] * 16, "Int64"))
+    assert values(some, "tail_share", "tail_coverage") == [1.0, 0.5]
+    assert "4 rows without a band left out" in one_of(some, "tail_share")[1]
+    unjudged = rows.assign(gold=pd.array([None] * 4 + gold[4:], "boolean"))
+    value, why = one_of(unjudged, "tail_solve_rate")
+    assert value == 0
+    assert "1 of 2 problems left out for lack of a sample with known gold" in why
+
+
+def test_a_group_is_dead_where_all_its_scores_are_one():
+    scores = [0.3, 0.3, 0.1 + 0.2, 0.3, 0.0, 0.0, 0.0, 1e-9, None, 0.5, None, 0.5, None, None, None, 1.0]
+    rows = plain_rows(4, 4, score=pd.array(scores, "Float64"))
+    value, why = one_of(rows, "dead_groups")
+    assert value == pytest.approx(2 / 3)
+    assert "1 of 4 problems left out for lack of two scored samples" in why
+    assert "5 rows with null left out" in why
+    assert one_of(plain_rows(4, 1), "dead_groups")[0] is None
+    assert one_of(plain_rows(score=np.nan), "dead_groups")[0] is None
+    mixed = rows.assign(turn=[0, 0, 0, 1] * 4, score=[1.0, 1.0, 1.0, 0.0] * 4)
+    assert one_of(mixed, "dead_groups")[0] == 1  # revisions are no samples of the group
+
+
+def test_characters_are_counted_not_bytes():
+    rows = plain_rows(2, 2, response=["", "家家", "👩‍👩", "\n"])
+    assert one_of(rows, "mean_characters")[0] == pytest.approx((0 + 2 + 3 + 1) / 4)  # a joiner is a character
+    revised = one_of(rows.assign(turn=[0, 1, 0, 0]), "mean_characters")
+    assert revised[0] == pytest.approx((0 + 2) / 2)
+    hinted, why = one_of(rows.assign(hint="answer"), "mean_characters")
+    assert hinted is None
+    assert "lacks a first attempt" in why
+
+
+def test_counting_characters_reads_no_texts_beforehand():
+    class Watched(Stream):
+        def iter_rows(self, columns=None):
+            asked.append(set(columns))
+            return super().iter_rows(columns)
+
+    for metrics, read in ((["mean_characters", "dead_groups"], False), (["mean_characters", "rep_4", "ece"], True)):
+        asked = []
+        measure(Watched(plain_rows()), metrics)
+        assert [{"response", "score"} <= columns for columns in asked] == [read, True]
+
+
 @pytest.mark.parametrize("column", ["temperature", "top_p"])
 def test_divergence_of_a_cut_sampler_is_null(column):
     odd = plain_rows(**{column: [0.7] + [1.0] * 47})
@@ -522,7 +608,7 @@ def test_without_a_train_split_the_metrics_of_training_are_absent():
 def test_nothing_accepted():
     rows = plain_rows(weight=0.0)
     table = measure(rows, [*TRAIN_ONLY, "samples_kept", "proxy_gold_gap_kept"])
-    zero = {"accept_rate", "accepted_coverage", "accepted_reach", "samples_kept"}
+    zero = {"accept_rate", "accepted_coverage", "accepted_reach", "samples_kept", "tail_coverage"}
     for name, own in table.groupby("metric"):
         if name != "problem_share":
             assert own["value"].eq(0).all() if name in zero else own["value"].isna().all(), name
@@ -552,7 +638,7 @@ def test_any_text_can_be_measured(texts):
     if texts == [""]:
         known = table[table["value"].notna()].set_index("metric")["value"].to_dict()
         assert {name: value for name, value in known.items() if not name.startswith("behaviour_")} == {
-            "self_bleu": 0.0, "pairwise_bleu": 0.0, "self_bleu_pool": 0.0, "self_repetition": 0.0,
+            "self_bleu": 0.0, "pairwise_bleu": 0.0, "self_bleu_pool": 0.0, "self_repetition": 0.0, "mean_characters": 0.0,
         }  # fmt: skip
     if texts == ["x"]:
         assert values(rows, "vendi", "cosine_distance", "cross_distance", "distinct_2", "rep_4") == [

@@ -75,7 +75,8 @@ def test_every_default_metric_by_hand():
     assert shares.to_dict() == {0: 0.5, 1: 0.0, 2: 0.0, 3: 0.0, 4: 0.5}  # weights 2 and 1 + 1
     problems = table[table["metric"] == "problem_share"].set_index("band")["value"]
     assert problems.to_dict() == {0: 0.5, 1: 0.0, 2: 0.0, 3: 0.0, 4: 0.5}
-    assert list(dict.fromkeys(table["metric"])) == ["pass@1", "pass@2", "pass@4", *DEFAULT[1:]]
+    levels = [name for name in DEFAULT if not name.endswith("_change")]  # one round has no changes
+    assert list(dict.fromkeys(table["metric"])) == ["pass@1", "pass@2", "pass@4", *levels[1:]]
     assert entry(table, "token_entropy")["unit"] == "nats"
     assert "1 rows with null left out" in entry(table, "mean_score")["method"]
 
@@ -338,7 +339,7 @@ def test_a_metric_asked_for_twice_comes_once():
 def test_no_rows_give_an_empty_table():
     table = measure(SMALL.iloc[:0])
     assert len(table) == 0
-    assert {"run", "round", "split", "band", "metric", "value", "low", "high", "n", "unit", "method", "k"} == set(table)
+    assert {"run", "round", "split", "band", "metric", "value", "low", "high", "n", "unit", "method", "k", "se"} == set(table)
 
 
 def test_an_exact_verifier_has_no_gap_and_says_how_sure_that_is():

@@ -62,10 +62,10 @@ def opened(browser, path):
 def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(opened):
     page = opened()
     plots = page.locator(".plot")
-    assert plots.count() == 9
-    assert page.evaluate(DRAWN) == "9"
-    assert page.locator(".plot .main-svg").count() >= 9
-    assert page.locator(".plot .scatterlayer path.js-line").count() > 9
+    assert plots.count() == 10
+    assert page.evaluate(DRAWN) == "10"
+    assert page.locator(".plot .main-svg").count() >= 10
+    assert page.locator(".plot .scatterlayer path.js-line").count() > 10
     assert page.locator(".plot .barlayer .point").count() >= 5
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
 
@@ -82,7 +82,9 @@ def test_completions_and_names_stay_text(opened):
     assert page.locator("img").count() == 0
     assert page.evaluate("document.body.dataset.hacked") is None
     assert EVIL.format(answer="a") in page.locator(".samples pre").all_inner_texts()
-    assert "</script><img src=x onerror=alert(3)>" in page.locator("section h3").all_inner_texts()
+    assert any(
+        "</script><img src=x onerror=alert(3)>" in words for words in page.locator("section h3").all_inner_texts()
+    )
 
 
 def test_the_ink_follows_light_and_dark(opened):
@@ -124,7 +126,7 @@ def test_a_figure_can_be_saved_and_none_can_be_sent(opened):
 def test_the_keyboard_reaches_links_figures_and_tables(opened):
     page = opened()
     reached = set()
-    for _ in range(140):  # the buttons of nine figures among them
+    for _ in range(200):  # the buttons of ten figures among them
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.className || document.activeElement.tagName"))
     assert {"A", "SUMMARY", "scroll", "command"} <= reached

@@ -21,11 +21,13 @@ AGAIN = [  # a population and design, and the metrics that are measured of it ag
         16,
         ["pass@4", "maj@4", "distinct_correct", "answer_entropy", "token_entropy", "unparsed_rate"],
     ),
-    ("countdown mid", 200, 4, ["accept_rate", "accepted_share", "accepted_gini", "log_head_tail"]),
+    ("countdown mid", 200, 4, ["accept_rate", "accepted_share", "accepted_gini", "log_head_tail", "tail_share"]),
     ("countdown mid, graded flattering", 50, 16, ["precision", "auroc", "brier_skill", "kappa", "best@4"]),
-    ("countdown mid, binary flattering", 50, 16, ["ece2_debiased", "average_precision"]),
+    ("countdown mid, binary flattering", 50, 16, ["ece2_debiased", "average_precision", "dead_groups"]),
+    ("countdown mid", 50, 64, ["right_variety", "mode_share"]),
+    ("countdown mid → countdown later, found again", 50, 4, ["support_kept"]),
     ("long responses", 50, 16, ["length_95"]),
-    ("countdown mid → countdown later", 50, 4, ["pass@1", "accepted_share"]),
+    ("countdown mid → countdown later", 50, 4, ["pass@1", "accepted_share", "support_kept", "tail_share"]),
     ("seeds of countdown mid", 5, 8, ["pass@1_change"]),
 ]
 
@@ -68,7 +70,7 @@ def test_unbiased_estimators_are_unbiased():
 
 
 def test_what_shows_an_interval_by_default_is_in_the_table():
-    shown = {name for name in DEFAULT if name not in WITHOUT and name != "pass@k"}
+    shown = {name for name in DEFAULT if name not in WITHOUT and name != "pass@k" and not name.endswith("_change")}
     assert shown <= set(TABLE["metric"])
     for name in WITHOUT & set(TABLE["metric"]):
         assert (TABLE.loc[TABLE["metric"] == name, "offered"] == 0).all()
@@ -90,7 +92,7 @@ def test_rows_again(study, title, problems, samples, metrics):
         truth = truths[name][0]
         if truth is not None:
             assert truth[max(int(band), 0)] == pytest.approx(row["truth"], rel=2e-3, abs=1e-6)
-        bound = np.array(["bound:" in word for word in method])
+        bound = np.array([script.is_bound(word) for word in method])
         given = ~np.isnan(low) & ~bound
         assert given.mean() == pytest.approx(row["offered"], abs=0.02 + 4 * np.sqrt(0.25 / runs))
         hits = int(((low <= row["truth"]) & (row["truth"] <= high))[given].sum())

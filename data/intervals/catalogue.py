@@ -77,7 +77,7 @@ def _row(job: Job, key: Key, found: Found, truths: np.ndarray | None, kind: str)
     known = ~np.isnan(value)
     mean = value[known].mean() if known.any() else np.nan
     truth = float(truths[max(int(band), 0)]) if truths is not None else mean
-    bound = np.array(["bound:" in word for word in method])
+    bound = np.array([is_bound(word) for word in method])
     given = ~np.isnan(low) & ~bound
     held = (low <= truth + 1e-12) & (truth <= high + 1e-12)
     among = given if given.any() else bound if bound.any() else known
@@ -102,6 +102,11 @@ def _row(job: Job, key: Key, found: Found, truths: np.ndarray | None, kind: str)
         "bounds_missed": (bound & ~held).mean(),
         "kind": words.most_common(1)[0][0] if words else "",
     }
+
+
+def is_bound(method: str) -> bool:
+    """Whether a row has a bound, all of its problems being equal, instead of an interval."""
+    return "bound:" in method or "Wilson bound" in method
 
 
 def _why(word: str, interval: bool) -> str:

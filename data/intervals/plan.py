@@ -18,10 +18,10 @@ UNBIASED = {
     "distinct_answers", "gini_simpson", "unparsed_rate", "mean_gold", "token_entropy", "mean_logp", "mean_tokens",
     "unfinished_rate", "kl_to_base", "accept_rate", "problem_share", "accepted_coverage", "band_solve_rate",
     "accepted_reach", "mean_score", "proxy_gold_gap", "brier", "log_loss", "gv_gap", "top_precision",
-    "vote_right",
+    "vote_right", "right_variety", "support_kept", "tail_coverage", "tail_solve_rate", "dead_groups", "empty_rate",
 }  # fmt: skip
 EXPECTED = {  # of these the truth is the mean over samples of the same size
-    "accepted_gini", "top_fifth_share", "kl_from_uniform", "log_head_tail", "compression_ratio",
+    "mode_share", "accepted_gini", "top_fifth_share", "kl_from_uniform", "log_head_tail", "compression_ratio",
     "distinct_2_pool",    "self_repetition", "mtld", "mattr", "self_bleu_pool", "cross_distance",
 }  # fmt: skip
 LIMIT = 60_000  # problems of the one sample that stands for the truth where no formula is known
@@ -64,12 +64,13 @@ class Job(NamedTuple):
 
 COUNTS = ["pass@1", "pass@4", "pass^4", "spread@4", "informative@4", "maj@4"]
 ANSWERS = [
-    "distinct_correct", "solution_coverage", "answer_entropy", "gini_simpson", "distinct_answers", "answer_coverage",
-    "unparsed_rate", "vote_share", "vote_right", "mean_gold",
+    "distinct_correct", "solution_coverage", "right_variety", "answer_entropy", "gini_simpson", "distinct_answers",
+    "answer_coverage", "unparsed_rate", "vote_share", "vote_right", "mean_gold", "mode_share",
 ]  # fmt: skip
 TRACES = ["token_entropy", "mean_logp", "mean_tokens", "unfinished_rate", "kl_to_base", "perplexity", "base_perplexity"]
 TAIL = [
     "accept_rate", "accepted_share", "problem_share", "accepted_coverage", "accepted_reach", "band_solve_rate",
+    "tail_share", "tail_coverage", "tail_solve_rate",
     "samples_per_success", "accepted_gini", "top_fifth_share", "kl_from_uniform", "log_head_tail", "compression_ratio",
     "distinct_2_pool",    "self_repetition", "mtld", "mattr", "self_bleu_pool", "cross_distance",
 ]  # fmt: skip
@@ -77,6 +78,7 @@ JUDGED = [
     "mean_score", "proxy_gold_gap", "precision", "recall", "false_positive_rate", "false_negative_rate",
     "kept_precision", "auroc", "auroc_within", "average_precision", "brier", "log_loss", "brier_reliability",
     "brier_resolution", "brier_skill", "kappa", "ece2_debiased", "gv_gap", "gv_gap_relative", "top_precision", "best@4",
+    "dead_groups",
 ]  # fmt: skip
 POPULATIONS = ("countdown hard", "countdown mid", "countdown easy", "expr mid")
 DESIGNS = ((10, 16), (20, 4), (50, 16), (200, 4))

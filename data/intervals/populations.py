@@ -178,7 +178,8 @@ def cells_of(runs: int, problems: int, samples: int, columns: dict, written: dic
     unit = np.repeat(np.arange(runs * problems), samples)
     names = pd.Index([f"train/{i:06d}" for i in range(problems)])
     plain, none = np.ones(len(unit), bool), np.full(len(group), np.nan)
-    return Cells(keys, group, problem, names, unit, plain, columns, written, none)
+    codes = int(columns["answer"].max(initial=-1)) + 1 if "answer" in columns else 0
+    return Cells(keys, group, problem, names, unit, plain, columns, written, none, pd.RangeIndex(codes))
 
 
 def drawn(chance: np.ndarray, problem: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:

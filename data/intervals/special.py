@@ -12,11 +12,13 @@ import pyarrow as pa
 from plan import Job
 from populations import PROBLEMS, Design, Judge, Pool, cells_of, drawn, judge, pool, study
 from scipy.special import ndtr
-from truths import truth_of
+from truths import paired, truth_of
 
+from siwork.metrics.again import first_answers
+from siwork.metrics.blocks import blocks_of
 from siwork.metrics.catalogue import metric_of
-from siwork.metrics.changes import Pair, _change
 from siwork.metrics.intervals import grouped_mean
+from siwork.metrics.pairs import Match, Pairing, changed
 from siwork.metrics.seeds import over_seeds
 from siwork.metrics.study import Common, Study, commons
 
@@ -103,6 +105,13 @@ def _long_truth(design: Design, metric: str) -> np.ndarray:
     return np.array([float(tokens[np.searchsorted(reached, int(metric.removeprefix("length_")) / 100)])])
 
 
+def _empty_study(design: Design, rng: np.random.Generator, runs: int) -> Study:
+    """Whoever does not know the answer writes nothing."""
+    made = study(design, rng, runs)
+    made.cells.columns["n_tokens"][made.cells.columns["gold"] == 0] = 0.0
+    return made
+
+
 # ── own texts ──────────────────────────────────────────────────────────────────────────────────────────
 FAVOUR = 0.4  # added to what a judge sees in its own texts
 
@@ -140,7 +149,16 @@ def _level_chance(of: Pool, who: Judge, favour: float) -> np.ndarray:
 
 
 # ── texts ──────────────────────────────────────────────────────────────────────────────────────────────
-WITHIN = ["vendi", "cosine_distance", "self_bleu", "pairwise_bleu", "distinct_2", "rep_4", "simctg_diversity"]
+WITHIN = [
+    "vendi",
+    "cosine_distance",
+    "self_bleu",
+    "pairwise_bleu",
+    "distinct_2",
+    "rep_4",
+    "simctg_diversity",
+    "mean_characters",
+]
 POOLED = [
     "compression_ratio",
     "distinct_2_pool",
@@ -203,13 +221,26 @@ CHANGES = [
     "pass@1",
     "pass@4",
     "distinct_correct",
+    "right_variety",
     "answer_entropy",
+    "support_kept",
     "mean_tokens",
     "kl_to_base",
     "accept_rate",
     "accepted_share",
+    "tail_share",
+    "tail_coverage",
+    "tail_solve_rate",
 ]
-JUDGED_CHANGES = ["precision", "false_positive_rate", "auroc_within", "mean_score", "proxy_gold_gap", "accepted_share"]
+JUDGED_CHANGES = [
+    "precision",
+    "false_positive_rate",
+    "auroc_within",
+    "mean_score",
+    "proxy_gold_gap",
+    "accepted_share",
+    "dead_groups",
+]
 
 
 class ChangeJob(Job):
@@ -223,20 +254,54 @@ class ChangeJob(Job):
     def measured(self, metrics: list[str], rng: np.random.Generator, runs: int) -> dict[tuple[str, float], Any]:
         """value, low, high and method of the change of each (metric, band)."""
         made, found = _two_rounds(self.design, self.later, rng, runs), {}
-        pairs = [Pair.of(made, "round", (0, 1), (run, "train")) for run in made.cells.keys["run"].unique()]
+        pairing = _pairs(made, runs, self.design.problems)
         for name in metrics:
             several = metric_of(name).make(made)
             listed = isinstance(several, list)
             for band, each in enumerate(several if listed else [several]):
-                told = [_change(pair, each, name, "") for pair in pairs]
-                arrays = [np.array([one[i] for one in told], float) for i in range(3)]
-                found[name, float(band) if listed else -1.0] = (*arrays, [one[4] for one in told])
+                told = changed(pairing, each, each, name, made.level)
+                found[name, float(band) if listed else -1.0] = (told.value, told.low, told.high, told.method)
         return found
 
     def truths(self) -> dict[str, tuple[np.ndarray | None, str]]:
         """Truth after − truth before."""
-        ends = [[truth_of(design, name) for name in self.metrics] for design in (self.design, self.later)]
-        return {name: (b - a, "exact") for name, a, b in zip(self.metrics, *ends, strict=True)}
+        ends = {name: self.ends(name) for name in self.metrics}
+        return {name: (b - a, "exact") for name, (a, b) in ends.items()}
+
+    def ends(self, name: str) -> list[np.ndarray]:
+        """Truth before and after."""
+        if name in ("right_variety", "support_kept"):
+            return [np.array([value]) for value in paired(self.design, self.later, name)]
+        return [np.asarray(truth_of(design, name)) for design in (self.design, self.later)]
+
+
+class LaterJob(ChangeJob):
+    """What is measured of the later round in the light of the first."""
+
+    def measured(self, metrics: list[str], rng: np.random.Generator, runs: int) -> dict[tuple[str, float], Any]:
+        """value, low, high and method of each metric in the later round."""
+        made, found = _two_rounds(self.design, self.later, rng, runs), {}
+        for name in metrics:
+            (block,) = blocks_of(made, name)
+            arrays = [getattr(block.found, end)[1::2] for end in ("value", "low", "high")]
+            found[name, -1.0] = (*arrays, block.method[1::2])
+        return found
+
+    def truths(self) -> dict[str, tuple[np.ndarray | None, str]]:
+        """Truth in the later round."""
+        return {name: (self.ends(name)[1], "exact") for name in self.metrics}
+
+
+def _pairs(made: Study, runs: int, problems: int) -> Pairing:
+    """Both rounds of each run, whose problems stand in one order."""
+    at, words = np.arange(problems), ("round 0", "round 1")
+    firsts = np.arange(runs) * 2 * problems
+    return Pairing.of(
+        [
+            Match.of(at, at + first + problems, slice(first, first + problems), (2 * i, 2 * i + 1), words)
+            for i, first in enumerate(firsts.tolist())
+        ]
+    )
 
 
 def _two_rounds(before: Design, after: Design, rng: np.random.Generator, runs: int) -> Study:
@@ -252,7 +317,7 @@ def _two_rounds(before: Design, after: Design, rng: np.random.Generator, runs: i
         {"run": np.repeat([f"{i:06d}" for i in range(runs)], 2), "round": [0, 1] * runs, "split": "train"}
     )
     cells = cells_of(2 * runs, before.problems, before.samples, columns, {}, keys)
-    return Study(cells, (Common(before.samples),) * (2 * runs))
+    return Study(cells, (Common(before.samples, answers=first_answers(cells)),) * (2 * runs))
 
 
 # ── seeds ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -300,6 +365,7 @@ def special_jobs() -> Iterator[Job]:
         own = Design("countdown mid", "graded flattering", g, max(n, 8))
         yield Job("countdown mid, own texts", own, ["self_preference"], _own_study, _own_truth)
         yield Job("long responses", Design("countdown mid", "", g, n), LENGTHS, _long_study, _long_truth)
+        yield Job("countdown mid, wrong ones empty", Design("countdown mid", "", g, n), ["empty_rate"], _empty_study)
         yield TextJob("expr mid, texts", Design("expr mid", "", g, 4), WITHIN)
     for name in POOLED:
         population = "countdown mid" if name == "self_repetition" else "expr mid"
@@ -312,5 +378,8 @@ def special_jobs() -> Iterator[Job]:
             name = "graded flattering"
             design = Design("countdown mid", name, g, n)
             yield ChangeJob(f"{title}, {name}", design, JUDGED_CHANGES, chunk=200 * g * n)
+            yield LaterJob(
+                f"{title}, found again", Design("countdown mid", "", g, n), ["support_kept"], chunk=200 * g * n
+            )
     for seeds in (3, 5, 10):
         yield SeedJob("seeds of countdown mid", Design("countdown mid", "", seeds, 8), ["pass@1", "pass@1_change"])

@@ -63,6 +63,37 @@ def _gini_simpson(of: Pool, n: int) -> float:
     return float(np.average(value, weights=binom.sf(1, n, np.minimum(read, 1.0))))
 
 
+def _shares(of: Pool, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of each answer in a mass of the candidates (P, M), and the mass of a problem, (P,)."""
+    mass = by_answer(of, mass)
+    whole = np.minimum(mass.sum(axis=1), 1.0)
+    return mass / np.maximum(whole, 1e-300)[:, None], whole
+
+
+def _varied(of: Pool, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Chance that two right answers differ, and that two of n samples are right, (P,) each."""
+    share, rate = _shares(of, of.chance * of.right)
+    return 1 - (share**2).sum(axis=1), binom.sf(1, n, rate)
+
+
+def _right_variety(of: Pool, n: int) -> float:
+    value, there = _varied(of, n)
+    return float(np.average(value, weights=there))
+
+
+def paired(first: Design, later: Design, metric: str) -> list[float]:
+    """Truth before and after of right_variety or support_kept, over the problems that have a value in both."""
+    n, pools = first.samples, [pool(each.population) for each in (first, later)]
+    if metric == "right_variety":
+        values, there = zip(*(_varied(of, n) for of in pools), strict=True)
+    else:  # the answer of a readable sample of the first round is among n // 2 others, or among so many of the later one
+        m = max(1, n // 2)
+        shares, read = zip(*(_shares(of, of.chance) for of in pools), strict=True)
+        values = [(shares[0] * (1 - (1 - q) ** m)).sum(axis=1) for q in shares]
+        there = [binom.sf(m, n, read[0]), binom.sf(m - 1, n, read[1])]
+    return [float(np.average(value, weights=there[0] * there[1])) for value in values]
+
+
 def exact_entropy(of: Pool) -> float:
     """Mean entropy of the readable answers, nats."""
     mass = by_answer(of, of.chance)
@@ -87,12 +118,14 @@ _ANSWERS: dict[str, Callable[[Pool, int], float]] = {
     "solution_coverage": lambda of, n: (_seen(by_answer(of, of.chance * of.right), n) / of.solutions).mean(),
     "distinct_answers": lambda of, n: _seen(by_answer(of, of.chance), n).mean(),
     "gini_simpson": _gini_simpson,
+    "right_variety": _right_variety,
     "unparsed_rate": _per_sample(lambda of: of.answer < 0),
     "mean_gold": _per_sample(lambda of: of.right),
     "token_entropy": _per_sample(lambda of: -of.logp / of.length),
     "mean_logp": _per_sample(lambda of: of.logp),
     "mean_tokens": _per_sample(lambda of: of.length),
     "unfinished_rate": _per_sample(lambda of: of.length > 9),
+    "empty_rate": lambda of, n: 1 - of.rate.mean(),  # of wrong ones that are left empty
     "kl_to_base": _per_sample(lambda of: of.logp - of.base_logp),
     "perplexity": _perplexity,
     "base_perplexity": lambda of, n: _perplexity(of, n, "base_logp"),
@@ -167,6 +200,9 @@ _TAIL: dict[str, Callable[[Pool, np.ndarray, int], np.ndarray]] = {
     "problem_share": lambda of, a, n: np.array([(of.band == b).mean() for b in BANDS]),
     "accepted_coverage": lambda of, a, n: _banded(1 - (1 - a) ** n, of),
     "band_solve_rate": lambda of, a, n: _banded(of.rate, of),
+    "tail_share": lambda of, a, n: np.array([a[of.band <= 1].sum() / a.sum()]),
+    "tail_coverage": lambda of, a, n: np.array([(1 - (1 - a) ** n)[of.band <= 1].mean()]),
+    "tail_solve_rate": lambda of, a, n: np.array([of.rate[of.band <= 1].mean()]),
     "samples_per_success": lambda of, a, n: 1 / _banded(of.rate, of),
     "accepted_reach": lambda of, a, n: np.array([(1 - (1 - a) ** n).mean()]),
 }
@@ -278,6 +314,7 @@ _JUDGED: dict[str, Callable[[Pool, Judge, int], float]] = {
     "brier_resolution": lambda of, who, n: _murphy(of, who)[1],
     "brier_skill": _skill,
     "gv_gap": _gv_gap,
+    "dead_groups": lambda of, who, n: float((_levels(of, who).sum(axis=1) ** n).sum(axis=1).mean()),
     "best": lambda of, who, n: _order(of, who, n, 1),
     "top_precision": lambda of, who, n: _order(of, who, n, int(np.ceil(0.25 * n))),
 }

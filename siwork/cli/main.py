@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from siwork.schema import SiworkError
 
@@ -16,9 +17,12 @@ _RUNS = Path("runs")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 done, 1 stopped before its end, 2 an error, said in one sentence.
 
-    With `--debug` it raises instead, so that the traceback is seen.
+    `siwork diagnose` has codes of its own: 0 fine, 1 watch, 2 alarm, 3 unknown or an error. With `--debug` it raises
+    instead, so that the traceback is seen.
     """
-    options = _parser().parse_args(argv)
+    options, odd = _parser().parse_known_args(argv)
+    if odd:
+        _parser().exit(options.failed, f"siwork: unrecognized arguments: {' '.join(odd)}; see: siwork --help\n")
     room, _, name = options.command.partition(":")
     try:
         return int(getattr(import_module(f"siwork.cli.{room}"), name)(options))
@@ -26,23 +30,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         sys.stderr.write(f"siwork: {error}\n")
-        return 2
+        return int(options.failed)
     except KeyboardInterrupt:
         sys.stderr.write("siwork: interrupted; run folders are as they were and can be resumed\n")
         return 130
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stderr.close()
-        return 0
+        return 3 if options.failed == 3 else 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose exit status for a wrong command line is that of the command's other errors."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(self.get_default("failed") or 2, f"{self.prog}: error: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="siwork", description="Small rounds of self-improvement of language models, and what they do to the model."
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_demo, _run, _resume, _fork, _pretrain, _recipes, _tasks, _metrics, _report):
+    for add in (_demo, _run, _resume, _fork, _pretrain, _recipes, _tasks, _metrics, _report, _diagnose, _clinic):
         add(commands)
     return parser
 
@@ -56,9 +68,9 @@ def _version() -> str:
 Commands = argparse._SubParsersAction  # argparse publishes no other name for it
 
 
-def _command(commands: Commands, name: str, target: str, sentence: str) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, target: str, sentence: str, failed: int = 2) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=sentence, description=sentence)
-    parser.set_defaults(command=target)
+    parser.set_defaults(command=target, failed=failed)
     return parser
 
 
@@ -160,3 +172,27 @@ def _report(commands: Commands) -> None:
     parser = _command(commands, "report", "rounds:report", "Write one self-contained HTML page on one or more runs.")
     parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders, or folders of run folders")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page (default report.html)")
+
+
+def _diagnose(commands: Commands) -> None:
+    sentence = (
+        "Say what is wrong with runs, since which round; exit status 0 fine, 1 watch, 2 alarm, 3 unknown or unreadable."
+    )
+    parser = _command(commands, "diagnose", "diagnose:diagnosed", sentence, failed=3)
+    about = (
+        "run folders, folders of run folders, or files of rows (.parquet, .csv, .jsonl); seeds of one recipe together"
+    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help=about)
+    chance = "chance that noise alone alarms anywhere in a run (default 0.05)"
+    parser.add_argument("--error", type=float, default=0.05, help=chance)
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _clinic(commands: Commands) -> None:
+    sentence = "Show runs with planted failures beside healthy ones, and what is diagnosed; without a case, list them."
+    parser = _command(commands, "clinic", "clinic:clinic", sentence)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="names of cases, or all")
+    parser.add_argument("--size", default="usual", help="small, usual or large (default usual)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of problems and draws (default 0)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write a page a case, and an index, there")
+    parser.add_argument("--json", action="store_true", help="for programs")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from siwork.figures.canvas import canvas, head, name_series, place, round_axis, unknown
+from siwork.figures.crossing import mark_crossing, read_crossing
 from siwork.figures.panels import FAN, Panel, draw_against, draw_bands, draw_fan, draw_line
+from siwork.figures.rounds import checked_split
 from siwork.figures.table import Series, reason, series_of, tidy
-from siwork.figures.theme import plain, shortened, template
-from siwork.schema import SPLITS, KnobError, nearest
+from siwork.figures.theme import plain, shortened
+from siwork.schema import KnobError, nearest
 
 DEFAULT = (
     "pass@1",
@@ -40,6 +41,10 @@ WORDS = {  # metric: title, axis with its unit
     "proxy_gold_gap": ("Score above truth", "score − truth"),
     "accept_rate": ("Samples accepted", "share of samples"),
     "mean_logp": ("Log-probability of a response", "nats"),
+    "right_variety": ("Chance that two right answers differ", "probability"),
+    "vendi": ("Effective number of different responses", "responses"),
+    "accepted_coverage": ("Problems that give training data", "share of the band's problems"),
+    "tail_coverage": ("Hardest two fifths that give training data", "share of their problems"),
 }
 _BELOW = {  # a second line under the title: how to read the panel
     "pass@k": "pale and dotted: {first} · solid: {last}",
@@ -49,10 +54,15 @@ _BELOW = {  # a second line under the title: how to read the panel
 _TRAIN = ("mean_score", "mean_gold", "proxy_gold_gap", "accept_rate", "accepted_share")  # about what the loop uses
 _APART = ("pass@k", "accepted_share")  # fill a panel by themselves
 _DRAWN = {"pass@k": draw_fan, "mean_score": draw_against, "accepted_share": draw_bands}
-_HEIGHT, _BETWEEN, _TOP, _BOTTOM = 230, 120, 96, 48  # px
 
 
-def fig_curves(x: pd.DataFrame, *, split: str = "heldout", metrics: Sequence[str] | None = None) -> go.Figure:
+def fig_curves(
+    x: pd.DataFrame,
+    *,
+    split: str = "heldout",
+    metrics: Sequence[str] | None = None,
+    crossing: pd.DataFrame | None = None,
+) -> go.Figure:
     """Small multiples of a metric table over rounds: performance, diversity, score against truth, what is trained on.
 
     Parameters
@@ -60,6 +70,8 @@ def fig_curves(x: pd.DataFrame, *, split: str = "heldout", metrics: Sequence[str
     x : metric table, of single runs or pooled over seeds (`siwork.metrics.over_seeds`)
     split : heldout, train or beyond; panels about what the loop uses always show train
     metrics : panels by metric name, `pass@k` for the fan; None draws the seven that matter first
+    crossing : table of `siwork.metrics.crossing(rows)`: the fan of each run in it marks the k at which its last round falls
+        below its first, shaded over the interval; None marks nothing
 
     Returns
     -------
@@ -67,22 +79,22 @@ def fig_curves(x: pd.DataFrame, *, split: str = "heldout", metrics: Sequence[str
 
     Raises
     ------
-    SchemaError when x is no metric table; KnobError for an unknown split or a metric that x does not have.
+    SchemaError when x is no metric table, or crossing another table; KnobError for an unknown split or a metric that x does
+    not have.
 
     >>> row = {"run": "a", "split": "heldout", "metric": "pass@1", "low": 0.3, "high": 0.5, "n": 9, "method": "mean"}
     >>> table = pd.DataFrame([row | {"round": 0, "value": 0.4}, row | {"round": 1, "value": 0.45}])
     >>> fig_curves(table, metrics=["pass@1"]).data[0].y.tolist()
     [0.4, 0.45]
     """
-    if split not in SPLITS:
-        raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(str(split), SPLITS)}")
-    table = tidy(x)
+    checked_split(split)
+    table, crossed = tidy(x), read_crossing(crossing)
     series = series_of(table)
     panels = _placed(table, series, _checked(table, DEFAULT if metrics is None else metrics), split)
-    figure = _canvas(panels)
+    figure = canvas(len(panels))
     for panel in panels:
-        _fill(figure, table, panel)
-    _name_series(figure, series)
+        _fill(figure, table, panel, crossed)
+    name_series(figure, series)
     return figure
 
 
@@ -105,8 +117,7 @@ def _placed(table: pd.DataFrame, series: list[Series], names: list[str], split: 
             wanted += [(name, own, [s]) for s in [s for s in series if _has(table, s, name, own)] or series[:1]]
         else:
             wanted.append((name, own, series))
-    width = min(3, len(wanted))
-    return [Panel(*each, i // width + 1, i % width + 1) for i, each in enumerate(wanted)]
+    return [Panel(*each, *place(i, len(wanted)).values()) for i, each in enumerate(wanted)]
 
 
 def _has(table: pd.DataFrame, series: Series, name: str, split: str) -> bool:
@@ -114,69 +125,36 @@ def _has(table: pd.DataFrame, series: Series, name: str, split: str) -> bool:
     return bool((rows["metric"].str.fullmatch(FAN) if name == "pass@k" else rows["metric"] == name).any())
 
 
-def _canvas(panels: list[Panel]) -> go.Figure:
-    rows, columns = panels[-1].row, max(panel.column for panel in panels)
-    inside = _HEIGHT * rows + _BETWEEN * (rows - 1)
-    figure = make_subplots(rows, columns, vertical_spacing=_BETWEEN / inside, horizontal_spacing=0.08)
-    figure.update_layout(
-        template=template(),
-        height=inside + _TOP + _BOTTOM,
-        margin={"l": 56, "r": 16, "t": _TOP, "b": _BOTTOM},
-        barmode="stack",
-        bargap=0.25,
-        hovermode="closest",
-    )
-    for spare in range(len(panels), rows * columns):
-        cell = {"row": spare // columns + 1, "col": spare % columns + 1}
-        figure.update_xaxes(visible=False, **cell).update_yaxes(visible=False, **cell)
-    return figure
-
-
-def _fill(figure: go.Figure, table: pd.DataFrame, panel: Panel) -> None:
-    title, axis = _words(table, panel)
-    figure.update_xaxes(title_text="round", **_whole_rounds(table["round"]), **panel.place)
+def _fill(figure: go.Figure, table: pd.DataFrame, panel: Panel, crossed: pd.DataFrame | None) -> None:
+    title, below, axis = _words(table, panel)
+    round_axis(figure, panel.place, table["round"])
     figure.update_yaxes(title_text=axis, rangemode="tozero", **panel.place)
     _DRAWN.get(panel.metric, draw_line)(figure, table, panel)
-    _write(figure, panel, title, x=0, y=1, yshift=4, xanchor="left", yanchor="bottom", align="left")
+    if crossed is not None and panel.metric == "pass@k":
+        below = "<br>".join(part for part in (below, mark_crossing(figure, table, panel, crossed)) if part)
+    head(figure, panel.place, title, below)
     if not any(_has(table, s, panel.metric, panel.split) for s in panel.series):
         metric = "pass@1" if panel.metric == "pass@k" else panel.metric
-        figure.add_scatter(x=[None], y=[None], showlegend=False, **panel.place)  # an axis without a trace is not drawn
-        why = plain(f"unknown: {reason(table, metric, panel.split)}", 34)
-        _write(figure, panel, why, x=0.5, y=0.5, xanchor="center", yanchor="middle", align="center")
-        figure.update_yaxes(range=[0, 1], showticklabels=False, showgrid=False, **panel.place)
+        unknown(figure, panel.place, reason(table, metric, panel.split))
 
 
-def _words(table: pd.DataFrame, panel: Panel) -> tuple[str, str]:
-    """Title (with the line below it) and axis of a panel in plain words."""
-    rows = table[(table["metric"] == panel.metric) & (table["split"] == panel.split)]
-    unit = next((u for u in rows["unit"] if isinstance(u, str) and u), panel.metric)
-    title, axis = WORDS.get(panel.metric, (plain(panel.metric), plain(unit)))
+def _words(table: pd.DataFrame, panel: Panel) -> tuple[str, str, str]:
+    """Title, the line below it and axis of a panel in plain words."""
+    title, axis = words(table, panel.metric, panel.split)
     if panel.metric in _APART and len(set(table["run"])) > 1:
         title += f": {shortened(panel.series[0].name)}"
-    if panel.metric == "distinct_correct" and rows["k"].nunique() == 1:
-        title += f" in {rows['k'].max():g} tries"
-    rounds = table.loc[table["run"].isin([s.name for s in panel.series]), "round"]
+    drawn = table["run"].isin([s.name for s in panel.series])
+    on_split = drawn & (table["split"] == panel.split)
+    rounds = table.loc[on_split if on_split.any() else drawn, "round"]
     ends = {"first": f"round {rounds.min():g}", "last": f"round {rounds.max():g}"}
-    below = _BELOW.get(panel.metric, "").format(**ends)
-    small = f'<br><span style="font-size:11px">{below}</span>' if below else ""
-    return f"<b>{title}</b>{small}", axis
+    return title, _BELOW.get(panel.metric, "").format(**ends), axis
 
 
-def _whole_rounds(rounds: pd.Series) -> dict[str, object]:
-    """An axis that holds all rounds and marks whole ones only."""
-    first, last = float(rounds.min()), float(rounds.max())
-    step = max(1, math.ceil((last - first) / 8))
-    return {"tickmode": "linear", "tick0": first, "dtick": step, "range": [first - 0.5, last + 0.5]}
-
-
-def _write(figure: go.Figure, panel: Panel, text: str, **place: object) -> None:
-    figure.add_annotation(text=text, xref="x domain", yref="y domain", showarrow=False, **place, **panel.place)
-
-
-def _name_series(figure: go.Figure, series: list[Series]) -> None:
-    """One legend entry a series; it says what the interval is and switches the series in every panel."""
-    for one in series:
-        look = {"line": {"color": one.colour, "width": 2}, "marker": {"symbol": one.symbol, "size": 6}}
-        name = f"{plain(one.name)}: {one.note}"
-        figure.add_scatter(x=[None], y=[None], mode="lines+markers", name=name, legendgroup=one.name, **look)
-    figure.update_layout(showlegend=True)
+def words(table: pd.DataFrame, metric: str, split: str) -> tuple[str, str]:
+    """Title of a metric and its axis with the unit, in plain words; the metric's own name and unit where none are set."""
+    rows = table[(table["metric"] == metric) & (table["split"] == split)]
+    unit = next((u for u in rows["unit"] if isinstance(u, str) and u), metric)
+    title, axis = WORDS.get(metric, (plain(metric), plain(unit)))
+    if metric == "distinct_correct" and rows["k"].nunique() == 1:
+        title += f" in {rows['k'].max():g} tries"
+    return title, axis

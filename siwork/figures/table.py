@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,10 +34,7 @@ def tidy(x: pd.DataFrame) -> pd.DataFrame:
     lacking = [name for name in _NEEDED if name not in getattr(x, "columns", ())]
     if lacking:
         raise SchemaError(f"a metric table is needed, this lacks {', '.join(lacking)}; siwork.measure(run) makes one")
-    text = {name: x[name].astype(object).to_numpy() for name in ("run", "split", "metric", "method")}
-    text["unit"] = x["unit"].astype(object).to_numpy() if "unit" in x else np.full(len(x), "")
-    real = {name: _floats(x[name]) if name in x else np.full(len(x), np.nan) for name in _REAL}
-    table = pd.DataFrame({**text, **real}).dropna(subset=["round"])
+    table = flat(x, ("run", "split", "metric", "method", "unit"), _REAL).dropna(subset=["round"])
     if table.empty:
         raise SchemaError(
             "the metric table has no row with a round, so there is no curve; measure a run with a finished round"
@@ -44,8 +42,13 @@ def tidy(x: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("round", kind="stable", ignore_index=True)
 
 
-def _floats(column: pd.Series) -> np.ndarray:
-    return column.to_numpy(dtype=float, na_value=np.nan)
+def flat(x: pd.DataFrame, text: Sequence[str], real: Sequence[str]) -> pd.DataFrame:
+    """Those columns of any table as plain objects and floats; "" and NaN where the table lacks one."""
+    words = {name: x[name].astype(object).to_numpy() if name in x else np.full(len(x), "", object) for name in text}
+    numbers = {
+        name: x[name].to_numpy(float, na_value=np.nan) if name in x else np.full(len(x), np.nan) for name in real
+    }
+    return pd.DataFrame({**words, **numbers})
 
 
 def series_of(table: pd.DataFrame) -> list[Series]:

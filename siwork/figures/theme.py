@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
-from itertools import chain
 from textwrap import wrap
 
 import plotly.graph_objects as go
+
+from siwork.schema.numbers import interval as interval
+from siwork.schema.numbers import number as number
 
 # Okabe & Ito (2008), without black and yellow, which vanish on dark and on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -55,32 +56,6 @@ def shortened(name: str, longest: int = 22) -> str:
     'a-very-long-name-of-s…'
     """
     return plain(name if len(name) <= longest else name[: longest - 1] + "…")
-
-
-def number(value: float, *beside: float, sign: bool = False) -> str:
-    """A number with about three digits, as many decimals as the largest of those it stands beside.
-
-    >>> number(0.5), number(5.9375), number(1234.5), number(0.0, 12.0), number(0.08, sign=True), number(math.nan)
-    ('0.500', '5.94', '1,234', '0.0', '+0.080', 'unknown')
-    """
-    if not math.isfinite(value):
-        return "unknown" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    largest = max(abs(v) for v in chain([value], beside) if math.isfinite(v))
-    decimals = 3 if largest < 1.0005 else 2 if largest < 10 else 1 if largest < 100 else 0
-    text = f"{value:{'+' if sign else ''},.{decimals}f}"
-    return text.replace("-", "−")
-
-
-def interval(value: float, low: float, high: float, *, sign: bool = False) -> str:
-    """A number with its interval, the interval left out when it is unknown.
-
-    >>> interval(0.512, 0.47, 0.553), interval(0.512, math.nan, math.nan)
-    ('0.512 [0.470, 0.553]', '0.512')
-    """
-    centre = number(value, low, high, sign=sign)
-    if math.isnan(value) or math.isnan(low) or math.isnan(high):
-        return centre
-    return f"{centre} [{number(low, value, high, sign=sign)}, {number(high, value, low, sign=sign)}]"
 
 
 def template() -> go.layout.Template:

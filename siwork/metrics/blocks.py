@@ -59,6 +59,13 @@ def lack(cells: Cells, name: str) -> str:
     return f"rows lack column {missing[0]!r}" + (f"; {REMEDY[missing[0]]}" if missing[0] in REMEDY else "")
 
 
+def made_of(study: Study, name: str) -> Any:
+    """A metric of a study, made once: PerProblem, Ratio or Whole, or a list of five, one a band."""
+    if name not in study.made:
+        study.made[name] = metric_of(name).make(study)
+    return study.made[name]
+
+
 def blocks_of(study: Study, name: str) -> list[Block]:
     """A metric, or the family `pass@k`, with intervals."""
     if name != "pass@k":
@@ -83,7 +90,7 @@ def _blocks(study: Study, name: str, groups: np.ndarray | None) -> list[Block]:
     bands = [float(band) for band in BANDS] if metric.banded else [float("nan")]
     if reason:
         return [_unknown(study, name, groups, reason, band) for band in bands]
-    made = metric.make(study) if study.cells.groups else []
+    made = made_of(study, name) if study.cells.groups else []
     several = made if isinstance(made, list) else [made]
     return [_block(study, name, groups, each, band) for each, band in zip(several, bands, strict=False)]
 
@@ -141,7 +148,7 @@ def _mean(study: Study, per: PerProblem) -> tuple[Estimates, list[str], np.ndarr
     cells = study.cells
     found = _enough(grouped_mean(per.value, cells.group, cells.groups, study.level, per.span), fewest_of(per))
     if per.barred is not None:
-        found = _without(found, per.barred & np.isfinite(found.low), "no interval: too few problems make the value")
+        found = _without(found, per.barred & np.isfinite(found.low), f"no interval: {per.why}")
     short = np.zeros(cells.groups, np.int64) if per.short is None else cells.by_group(per.short)
     seen = np.where(short > 0, np.nan, 1.0)
     found = found._replace(value=found.value * seen, low=found.low * seen, high=found.high * seen)

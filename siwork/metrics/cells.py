@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,6 +16,10 @@ from siwork.metrics.intervals import divide
 from siwork.schema import KEY, ROWS, SPLITS, SchemaError, check, nearest
 
 TEXTS = frozenset(c.name for c in ROWS if pa.types.is_string(c.type)) - {"run", "split", "problem", "hint", "answer"}
+
+
+def _no_answers() -> pd.Index:
+    return pd.Index([], dtype=object)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Cells:
     columns: dict[str, np.ndarray]  # (rows,) float with NaN for null; answer as int codes, -1 for null
     texts: dict[str, pa.ChunkedArray]  # (rows,) columns of text
     solutions: np.ndarray  # (units,) number of different right answers, NaN when unknown
+    answers: pd.Index = field(default_factory=_no_answers)  # (codes,) text of each answer
 
     @property
     def units(self) -> int:
@@ -74,12 +79,16 @@ class Cells:
         rising = bool((np.diff(group) >= 0).all())
         return np.arange(len(group)) if rising else np.argsort(group, kind="stable"), ends
 
+    def units_of(self, g: int) -> slice:
+        """The units of group g, by problem."""
+        return slice(*np.searchsorted(self.group, [g, g + 1]).tolist())
+
     def part(self, g: int) -> Part:
         """The rows of group g."""
         order, ends = self._by_group
         rows = order[ends[g - 1] if g else 0 : ends[g]]
-        first = int(np.searchsorted(self.group, g))
-        return Part(self, rows, self.unit[rows] - first, int(np.searchsorted(self.group, g, "right")) - first)
+        units = self.units_of(g)
+        return Part(self, rows, self.unit[rows] - units.start, units.stop - units.start)
 
     @cached_property
     def judged(self) -> np.ndarray:
@@ -201,9 +210,12 @@ def reduce_rows(
     _refuse_twins(rows, table, unit if {*apart} == {"run", "round", "split"} else None)
     held = [name for name in dict.fromkeys(wanted) if name in there]
     texts = {name: table[name].array.__arrow_array__() for name in held if name in TEXTS}
-    columns = {name: _column(name, table[name]) for name in held if name not in TEXTS}
+    columns = {name: _column(name, table[name]) for name in held if name not in {*TEXTS, "answer"}}
+    answers = _no_answers()
+    if "answer" in held:
+        columns["answer"], answers = _coded(table["answer"])
     none = np.full(len(group), np.nan)
-    cells = Cells(keys, group, problem, pd.Index(names), unit, _plain(table, apart), columns, texts, none)
+    cells = Cells(keys, group, problem, pd.Index(names), unit, _plain(table, apart), columns, texts, none, answers)
     return _with_solutions(cells, problems)
 
 
@@ -255,11 +267,15 @@ def _grouped(table: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, pd.Data
     return place[code], keys.iloc[order].reset_index(drop=True)
 
 
+def _coded(values: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Codes (rows,), −1 for null, and the text of each."""
+    codes, texts = values.factorize()
+    return codes.astype(np.int64), pd.Index(texts)
+
+
 def _column(name: str, values: pd.Series) -> np.ndarray:
     if name == "n_solutions":  # a column of problems, which the schema of rows does not know
         values = check(pd.DataFrame({name: values}), needs=[], table="problems")[name]
-    if name == "answer":
-        return pd.factorize(values)[0].astype(np.int64)
     if isinstance(values.dtype, pd.ArrowDtype):
         array: pa.ChunkedArray = values.array.__arrow_array__()
         return np.array(pc.cast(array, pa.float64()).to_numpy())

@@ -9,16 +9,12 @@ import numpy as np
 import pandas as pd
 
 from siwork.metrics.blocks import lack
-from siwork.metrics.catalogue import metric_of
-from siwork.metrics.catalogue.functionals import linear_limits
-from siwork.metrics.catalogue.kinds import FEW, PerProblem, Ratio
-from siwork.metrics.intervals import UNBOUNDED
+from siwork.metrics.catalogue import CHANGE, metric_of
+from siwork.metrics.cells import Cells
 from siwork.metrics.measure import Wish, frames, study_of, tidy, wished
+from siwork.metrics.pairs import NONE, Match, Pairing, banded, changed, table_of, with_reasons
 from siwork.metrics.study import Common, Study
-from siwork.metrics.uncertainty import Interval, paired_t
-from siwork.schema import BANDS, KnobError, nearest
-
-_COUNT = 20.0  # effective number of problems that an interval of a ratio's change must rest on
+from siwork.schema import KnobError, nearest
 
 
 def round_difference(
@@ -51,7 +47,8 @@ def round_difference(
     -------
     Metric table, one row a (run, split), and a band where the metric is by band: metric `<metric>_change`, round = last,
     n = pairs; null where a round has none. Means: paired t over problems. Ratios: the linearised difference, paired by
-    problem.
+    problem, n the problems of either round. `method` holds "no problem differs" where every difference is 0; `attrs` the
+    level. `measure` gives the same for every round since the first one: `["pass@1_change"]`.
 
     Raises
     ------
@@ -62,15 +59,14 @@ def round_difference(
     >>> round_difference(rows.astype({"gold": bool}), "pass@1", 0, 1)["value"].tolist()
     [0.5]
     """
-    if metric == "pass@k":
-        raise KnobError("pass@k is a family of metrics; name one of it, such as pass@8")
+    _refuse_others(metric)
     wish = wished(rows, [metric], ("round",), level, k, problems, embed)
     if first == last:
         raise KnobError(f"first and last must be two rounds, got {first} twice")
     study = _study(rows, wish, "round", (first, last))
     if study is None:
-        return tidy([], ("round",), [])
-    pairs = [Pair.of(study, "round", (first, last), place) for place in dict.fromkeys(study.cells.places())]
+        return tidy([], ("round",), [], wish.level)
+    pairs = [_Pair.of(study, "round", (first, last), place) for place in dict.fromkeys(study.cells.places())]
     return _table(study, pairs, metric, "change")
 
 
@@ -109,8 +105,7 @@ def run_difference(
     >>> run_difference(rows.astype({"gold": bool}), "pass@1", "a", "b")["value"].tolist()
     [0.5]
     """
-    if metric == "pass@k":
-        raise KnobError("pass@k is a family of metrics; name one of it, such as pass@8")
+    _refuse_others(metric)
     wish = wished(rows, [metric], ("round",), level, k, problems, embed)
     if first == last:
         raise KnobError(f"first and last must be two runs, got {first!r} twice")
@@ -121,30 +116,39 @@ def run_difference(
             raise KnobError(f"first and last must be runs of the rows, got {run!r}; {nearest(run, names)}")
     assert study is not None
     places = study.cells.keys[["round", "split"]].drop_duplicates().itertuples(index=False, name=None)
-    pairs = [Pair.of(study, "run", (first, last), place) for place in places]
+    pairs = [_Pair.of(study, "run", (first, last), place) for place in places]
     return _table(study, pairs, metric, "difference")
 
 
-def _table(study: Study, pairs: list[Pair], metric: str, suffix: str) -> pd.DataFrame:
+def _refuse_others(metric: str) -> None:
+    """Raises KnobError for a family of metrics, and for what is a change already."""
+    if metric == "pass@k":
+        raise KnobError("pass@k is a family of metrics; name one of it, such as pass@8")
+    if isinstance(metric, str) and metric.endswith(CHANGE):
+        raise KnobError(f"metric is a level, got {metric!r}, a change; name {metric.removesuffix(CHANGE)!r}")
+
+
+def _table(study: Study, pairs: list[_Pair], metric: str, suffix: str) -> pd.DataFrame:
     """The metric table of the differences of some pairs."""
-    known, reason = metric_of(metric), lack(study.cells, metric)
-    made = None if reason else known.make(study)
-    several = made if isinstance(made, list) else [made]
-    bands = [float(band) for band in BANDS] if isinstance(made, list) else [np.nan]
+    known, lacking = metric_of(metric), lack(study.cells, metric)
+    pairs = [pair for pair in pairs if pair.place[2] == "train" or not known.train]
+    reasons = [lacking or pair.reason for pair in pairs]
+    matches = [pair.match(study.cells) for pair, why in zip(pairs, reasons, strict=True) if not why]
+    pairing = Pairing.of(matches) if matches else None
+    places = pd.DataFrame([pair.place for pair in pairs], columns=["run", "round", "split"])
+    made = None if lacking else known.make(study)
     found = [
-        (*pair.place, *_change(pair, each, metric, reason), band)
-        for pair in pairs
-        if pair.place[2] == "train" or not known.train
-        for each, band in zip(several, bands, strict=True)
+        (NONE if pairing is None else changed(pairing, each, each, metric, study.level), band)
+        for band, each in banded(known, made)
     ]
-    columns = ["run", "round", "split", "value", "low", "high", "n", "method", "k", "band"]
-    table = pd.DataFrame(found, columns=columns).assign(metric=f"{metric}_{suffix}", unit=known.unit)
-    return tidy([table], ("round",), [f"{metric}_{suffix}"])
+    parts = [table_of(with_reasons(reasons, one), places, band) for one, band in found]
+    name = f"{metric}_{suffix}"
+    return tidy([pd.concat(parts).assign(metric=name, unit=known.unit)], ("round",), [name], study.level)
 
 
 def _study(rows: Any, wish: Wish, column: str, wanted: tuple[Any, Any]) -> Study | None:
     """The two rounds, or the two runs, reduced together on one common ground; None without rows."""
-    columns = ["run", "round", "split", "problem", "hint", "turn", *wish.columns]
+    columns = list(dict.fromkeys(["run", "round", "split", "problem", "hint", "turn", *wish.columns]))
     parts = [rows[[c for c in columns if c in rows]]] if isinstance(rows, pd.DataFrame) else frames(rows, columns)
     tables = [table[table[column].isin(wanted)] if column in table else table for table in parts]
     if not tables:
@@ -158,104 +162,35 @@ def _study(rows: Any, wish: Wish, column: str, wanted: tuple[Any, Any]) -> Study
     return replace(study, common=tuple(shared[split] for _, split in study.cells.places()))
 
 
-class Pair(NamedTuple):
+class _Pair(NamedTuple):
     """Two groups that hold the same problems."""
 
-    study: Study
     place: tuple[str, int, str]  # run, round and split that the difference stands for
-    names: tuple[str, str]  # the earlier and the later group, in words
-    units: tuple[np.ndarray, np.ndarray]  # (units,) bool each
+    words: tuple[str, str]  # the earlier and the later group
     groups: tuple[int, int]  # −1 where there are no rows
 
     @classmethod
-    def of(cls, study: Study, column: str, values: tuple[Any, Any], place: tuple[Any, Any]) -> Pair:
+    def of(cls, study: Study, column: str, values: tuple[Any, Any], place: tuple[Any, Any]) -> _Pair:
         """The groups with two values of a column (round or run) at one place (the other one, and the split)."""
         other = "run" if column == "round" else "round"
         keys = study.cells.keys
         here = (keys[other] == place[0]) & (keys["split"] == place[1])
         found = [np.flatnonzero((here & (keys[column] == value)).to_numpy(bool)) for value in values]
         groups = [int(group[0]) if len(group) else -1 for group in found]
-        units = [study.cells.group == group for group in groups]
-        words = [f"{column} {value}" for value in values]
         run, r = (place[0], values[1]) if column == "round" else (f"{values[1]} − {values[0]}", place[0])
-        return cls(study, (run, r, place[1]), (words[0], words[1]), (units[0], units[1]), (groups[0], groups[1]))
+        words = [f"{column} {value}" for value in values]
+        return cls((run, r, place[1]), (words[0], words[1]), (groups[0], groups[1]))
 
-    def by_problem(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Values (units,) of both groups by problem, (problems,) each, NaN for the problems a group does not hold."""
-        cells, out = self.study.cells, []
-        for unit in self.units:
-            spread = np.full(len(cells.names), np.nan)
-            spread[cells.problem[unit]] = values[unit]
-            out.append(spread)
-        return out[0], out[1]
-
-    @property
-    def among(self) -> np.ndarray:
-        """Units of either group, (units,) bool."""
-        return self.units[0] | self.units[1]
+    def match(self, cells: Cells) -> Match:
+        """The problems of the two groups."""
+        first, then = (cells.units_of(g) for g in self.groups)
+        place = np.full(len(cells.names), -1)
+        place[cells.problem[first]] = np.arange(first.stop - first.start)
+        return Match.of(place[cells.problem[then]], np.arange(then.start, then.stop), first, self.groups, self.words)
 
     @property
-    def unshared(self) -> str:
-        """How many problems only one of the groups has, in words."""
-        one, two = (set(self.study.cells.problem[unit].tolist()) for unit in self.units)
-        return f"; {len(one ^ two)} of {len(one | two)} problems in one of the two only" if one ^ two else ""
-
-
-def _change(pair: Pair, made: Any, metric: str, reason: str) -> tuple[Any, ...]:
-    """value, low, high, n, method and k of one pair of rounds."""
-    for name, group in zip(pair.names, pair.groups, strict=True):
-        reason = reason or ("" if group >= 0 else f"{name} has no rows of this split")
-    if reason:
-        return np.nan, np.nan, np.nan, 0, reason, np.nan
-    if isinstance(made, PerProblem):
-        return _mean_change(pair, made)
-    if isinstance(made, Ratio) and made.shape is None:
-        return _ratio_change(pair, made)
-    raise KnobError(
-        f"{metric!r} is neither a mean nor a ratio over problems, so it cannot be paired by problem; "
-        "measure both rounds, and over several runs take over_seeds"
-    )
-
-
-def _mean_change(pair: Pair, per: PerProblem) -> tuple[Any, ...]:
-    k = np.nan if per.k is None else per.k[pair.groups[0]]
-    short = 0 if per.short is None else max(int((per.short & unit).sum()) for unit in pair.units)
-    if short:
-        reason = f"{short} problems have fewer than k={k} {per.drawn}; ask for a smaller k"
-        return np.nan, np.nan, np.nan, 0, reason, k
-    before, after = pair.by_problem(per.value)
-    width = max(float(np.max(per.span[1]) - np.min(per.span[0])), 0.0)
-    found = paired_t(before, after, pair.study.level, (-width, width))
-    among = pair.among if per.among is None else pair.among & per.among
-    problems = len(np.unique(pair.study.cells.problem[among]))
-    return found.value, found.low, found.high, found.n, _mean_words(per, found, problems, pair.names, k), k
-
-
-def _mean_words(per: PerProblem, found: Interval, problems: int, names: tuple[str, str], k: float) -> str:
-    lacking = per.lacking.format(k=k)
-    if not found.n:
-        return f"no problem has a value in both: {lacking} is needed"
-    kind = "paired t over problems" if np.isfinite(found.low) else "no interval: too few pairs differ"
-    words = f"{names[1]} − {names[0]}, {per.how.format(k=k)}; {kind}"
-    if found.n < problems:
-        words += f"; {problems - found.n} of {problems} problems left out for lack of {lacking} in both"
-    return words + ("; few_problems" if found.n < 10 else "")
-
-
-def _ratio_change(pair: Pair, made: Ratio) -> tuple[Any, ...]:
-    """θ₁ − θ₀ with the influence of each problem on both: what is paired stays paired."""
-    parts, wholes = pair.by_problem(made.part), pair.by_problem(made.whole)
-    totals = [float(np.nansum(whole)) for whole in wholes]
-    if min(totals) <= 0:
-        return np.nan, np.nan, np.nan, 0, f"one of the two has no row that has {made.lacking}", np.nan
-    value = [float(np.nansum(part)) / total for part, total in zip(parts, totals, strict=True)]
-    pull = [np.nan_to_num(part - v * w) / t for part, w, v, t in zip(parts, wholes, value, totals, strict=True)]
-    influence = (pull[1] - pull[0])[np.nansum(wholes, axis=0) > 0]
-    n, change = len(influence), value[1] - value[0]
-    words, width = f"{pair.names[1]} − {pair.names[0]}, {made.how}; ", made.span[1] - made.span[0]
-    effective = np.sum(np.abs(influence)) ** 2 / max(float(np.sum(influence**2)), 1e-300)
-    low, high, kind = linear_limits(change, influence, pair.study.level, UNBOUNDED, FEW)
-    if np.isfinite(low) and effective < _COUNT:
-        low, high, kind = np.nan, np.nan, "no interval: too few problems differ"
-    words += kind + (", paired" if np.isfinite(low) else "") + pair.unshared + ("; few_problems" if n < 10 else "")
-    return change, max(low, -width), min(high, width), n, words, np.nan
+    def reason(self) -> str:
+        """Why there is no difference, empty when both groups have rows."""
+        return next(
+            (f"{w} has no rows of this split" for w, g in zip(self.words, self.groups, strict=True) if g < 0), ""
+        )

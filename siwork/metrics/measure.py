@@ -12,15 +12,16 @@ import pandas as pd
 import pyarrow as pa
 
 from siwork.metrics.blocks import blocks_of, frame
-from siwork.metrics.catalogue import DEFAULT, metric_of
+from siwork.metrics.catalogue import CHANGE, DEFAULT, metric_of
 from siwork.metrics.cells import reduce_rows
 from siwork.metrics.draws import whole
 from siwork.metrics.intervals import checked_level
+from siwork.metrics.since import First, changes_since
 from siwork.metrics.study import Common, Place, Study, commons
 from siwork.schema import METRICS, SPLITS, KnobError, SchemaError, check
 
-_INT = pd.ArrowDtype(pa.int64())
-_OWN = ("metric", "value", "low", "high", "n", "unit", "method", "k")  # columns of the metric table
+_INT, _REAL = pd.ArrowDtype(pa.int64()), pd.ArrowDtype(pa.float64())
+_OWN = ("metric", "value", "low", "high", "n", "unit", "method", "k", "se")  # columns of the metric table
 _MOST_DRAWS = 999_999_999  # what the name of a metric can hold
 
 
@@ -41,9 +42,25 @@ class Wish(NamedTuple):
         return sorted({column for metric in metrics for column in (*metric.needs, *metric.reads)})
 
     @property
+    def levels(self) -> list[str]:
+        """The metrics that are no changes."""
+        return [name for name in self.names if not name.endswith(CHANGE)]
+
+    @property
+    def changes(self) -> list[str]:
+        """The changes since the first round."""
+        return [name for name in self.names if name.endswith(CHANGE)]
+
+    @property
+    def ground(self) -> frozenset[str]:
+        """Columns from which all rounds have one ground: the length of texts, score bins, the first round's answers."""
+        metrics = [metric_of(name) for name in self.names]
+        return frozenset(name for metric in metrics for name in metric.ground if name in {*metric.needs, *metric.reads})
+
+    @property
     def commons(self) -> list[str]:
         """Of these, the columns that say on which ground rounds compare."""
-        return [name for name in self.columns if name in ("response", "round", "sample", "score", "weight")]
+        return [name for name in self.columns if name in {"round", "sample", "weight", *self.ground}]
 
 
 def measure(
@@ -55,7 +72,7 @@ def measure(
     problems: pd.DataFrame | None = None,
     embed: Any = None,
 ) -> pd.DataFrame:
-    """The metrics of every round with their intervals.
+    """The metrics of every round with their intervals, and how they changed since the first round.
 
     First attempts without a hint (turn 0, hint 'none') count for performance, diversity, texts, lengths and steps; every
     row for mean_gold, the verifier, revisions and preference pairs; train rows alone for the tail of the training data.
@@ -63,11 +80,17 @@ def measure(
     half of it), one length of texts, one number of bytes, one set of score bins. A round whose problems are not those of
     the first round says so in `method`.
 
+    `<metric>_change` is the change since the first round of the (run, split), paired by problem, in every later round: value
+    and interval as of `round_difference` at the common k, n the pairs (of a ratio the problems of either round), "no problem
+    differs" in `method` where every difference is 0. It exists for means and ratios over problems; `pass@k_change` is that
+    of pass@K, K the common k, and named so. Of the first round only the values of its problems are held.
+
     Parameters
     ----------
     rows : row table, or an object with `iter_rows()` (Run, Runs), which is read one round at a time
-    metrics : names, which `siwork metrics` lists; `pass@k` is pass@1, 2, 4, … up to k, pass@<number> one of them; None is
-        `siwork.metrics.catalogue.DEFAULT`
+    metrics : names, which `siwork metrics` lists, and their changes; `pass@k` is pass@1, 2, 4, … up to k, pass@<number> one
+        of them; None is `siwork.metrics.catalogue.DEFAULT`: levels of every family, and the changes of those that tell
+        whether a loop goes wrong, which leave where `by` is not ("round",)
     by : columns measured apart, beside run and split; () pools the rounds; by hint or turn, every row counts
     level : coverage of the intervals, between 0 and 1
     k : draws, instead of the smallest number; with fewer samples the value is null
@@ -78,12 +101,14 @@ def measure(
     Returns
     -------
     DataFrame of schema METRICS with `band`, `k` and the columns of `by`; unknown is null, the reason is in `method`. Rows
-    that lack what a metric needs leave it and are counted there; a log-probability of −∞ counts as unknown.
+    that lack what a metric needs leave it and are counted there; a log-probability of −∞ counts as unknown. The level of
+    the intervals is in `attrs["level"]`.
 
     Raises
     ------
     SchemaError for a missing key column, a bad value, or two rows that share a key; KnobError for a bad metric, level, k,
-    problems, embed or `by`.
+    problems, embed or `by`, a change of what is no mean or ratio over problems, and one asked for where `by` is not
+    ("round",).
 
     >>> rows = pd.DataFrame({"run": "a", "round": 0, "split": "train", "problem": list("xxyy"), "gold": [True, False] * 2})
     >>> measure(rows, ["pass@k"])[["metric", "value", "n"]].values.tolist()
@@ -91,15 +116,15 @@ def measure(
     """
     wish = wished(rows, metrics, by, level, k, problems, embed)
     if isinstance(rows, pd.DataFrame):
-        parts = [_measured(rows, wish, {})]
+        parts = [_measured(rows, wish, {}, {})]
     elif "round" in wish.by:
         sizes = _shared(frames(rows, [*wish.by, *wish.commons]), wish)
-        one = partial(_measured, wish=wish, shared=sizes)
+        one = partial(_measured, wish=wish, shared=sizes, held={})
         parts = list(map(one, frames(rows, [*wish.by, *wish.columns])))  # map lets a round go before the next is read
     else:
         tables = list(frames(rows, [*wish.by, *wish.columns]))
-        parts = [_measured(pd.concat(tables, ignore_index=True), wish, {})] if tables else []
-    return tidy(parts, wish.by, wish.names)
+        parts = [_measured(pd.concat(tables, ignore_index=True), wish, {}, {})] if tables else []
+    return tidy(parts, wish.by, wish.names, wish.level)
 
 
 def wished(
@@ -121,12 +146,25 @@ def wished(
     taken = [name for name in apart if name in _OWN]
     if taken:
         raise KnobError(f"by names columns of the rows, got {taken[0]!r}, a column of the metric table; rename it")
+    if apart != ["round"]:
+        names = _without_changes(names, by, asked=metrics is not None)
     if not isinstance(level, int | float | np.number):
         raise KnobError(f"level must lie between 0 and 1, got {level!r}; 0.95 is usual")
     if not (problems is None or isinstance(problems, pd.DataFrame)):
         raise KnobError(f"problems must be a table with n_solutions, got {type(problems).__name__}; see run.problems()")
     known = _own_problems(rows) if problems is None else problems
     return Wish(names, tuple(apart), checked_level(level), None if k is None else _drawn(k), known, embed)
+
+
+def _without_changes(names: list[str], by: Sequence[str], asked: bool) -> list[str]:
+    """The levels among the names. Raises KnobError where a change was asked for."""
+    changes = [name for name in names if name.endswith(CHANGE)]
+    if changes and asked:
+        raise KnobError(
+            f"{changes[0]!r} is a change since the first round, which needs by=('round',), got {tuple(by)!r}; "
+            "measure it apart, or name the levels alone"
+        )
+    return [name for name in names if name not in changes]
 
 
 def _drawn(k: Any) -> int:
@@ -182,7 +220,7 @@ def _shared(tables: Iterable[pd.DataFrame], wish: Wish) -> dict[Place, Common]:
     """The common ground of all rounds of each (run, split)."""
     found: dict[Place, Common] = {}
     for table in tables:
-        for place, own in commons(reduce_rows(table, wish.by, wish.commons), wish.k).items():
+        for place, own in commons(reduce_rows(table, wish.by, wish.commons), wish.k, wish.ground).items():
             found[place] = found[place].with_later(own) if place in found else own
         del table  # not held while the next one is read
     return found
@@ -191,16 +229,16 @@ def _shared(tables: Iterable[pd.DataFrame], wish: Wish) -> dict[Place, Common]:
 def study_of(rows: pd.DataFrame, wish: Wish, shared: dict[Place, Common], by: Sequence[str] | None = None) -> Study:
     """Rows that hold whole groups, reduced, on the common ground given, else on their own."""
     cells = reduce_rows(rows, wish.by if by is None else by, wish.columns, wish.problems)
-    common = shared or commons(cells, wish.k)
+    common = shared or commons(cells, wish.k, wish.ground)
     return Study(cells, tuple(common.get(place, Common()) for place in cells.places()), wish.level, wish.embed)
 
 
-def _measured(rows: pd.DataFrame, wish: Wish, shared: dict[Place, Common]) -> pd.DataFrame:
+def _measured(rows: pd.DataFrame, wish: Wish, shared: dict[Place, Common], held: dict[Place, First]) -> pd.DataFrame:
     """The metric table of rows that hold whole groups, without the schema's types."""
     study = study_of(rows, wish, shared)
-    banded = [name for name in wish.names if metric_of(name).banded and "band" in wish.by]
-    others = [name for name in wish.names if name not in banded]
-    parts = [_table(study, others)]
+    banded = [name for name in wish.levels if metric_of(name).banded and "band" in wish.by]
+    others = [name for name in wish.levels if name not in banded]
+    parts = [_table(study, others), *changes_since(study, wish.changes, held)]
     if banded:  # a metric by band is measured over all bands
         whole_groups = study_of(rows, wish, shared, [name for name in wish.by if name != "band"])
         parts.append(_table(whole_groups, banded))
@@ -212,17 +250,23 @@ def _table(study: Study, names: Sequence[str]) -> pd.DataFrame:
     return frame(study.cells, [block for name, block in found if name == block.name or block.name not in names])
 
 
-def tidy(parts: Sequence[pd.DataFrame], by: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
-    """One table with the schema's types, ordered by run, round, other columns of `by`, split, and the order of names."""
+def tidy(parts: Sequence[pd.DataFrame], by: Sequence[str], names: Sequence[str], level: float) -> pd.DataFrame:
+    """One table with the schema's types, ordered by run, round, other columns of `by`, split, and the order of names.
+
+    Its `attrs["level"]` is the level.
+    """
     others = [name for name in by if name not in ("round", "band")]
-    shown = ["run", "round", "split", *others, "band", *(column.name for column in METRICS[3:]), "k"]
+    shown = ["run", "round", "split", *others, "band", *(column.name for column in METRICS[3:]), "k", "se"]
     table = pd.concat([pd.DataFrame(columns=shown, dtype=object), *parts], ignore_index=True)
     rank = table["split"].map({split: i for i, split in enumerate(SPLITS)})
     place = [_place(metric, names) for metric in table["metric"]]
     order = ["run", "round", *others, "_rank", "_place", "k", "band"]
     table = table.assign(_rank=rank, _place=place).sort_values(order, kind="stable", ignore_index=True)[shown]
-    return check(table.astype({"band": _INT, "k": _INT}), table="metrics")
+    table = check(table.astype({"band": _INT, "k": _INT, "se": _REAL}), table="metrics")
+    table.attrs["level"] = level
+    return table
 
 
 def _place(metric: str, names: Sequence[str]) -> int:
-    return names.index(metric if metric in names else "pass@k")
+    family = f"pass@k{CHANGE}" if metric.endswith(CHANGE) else "pass@k"
+    return names.index(metric if metric in names else family)

@@ -13,7 +13,7 @@ from siwork.metrics.intervals import Moments, divide, moments, student_t
 from siwork.schema import METRICS, KnobError, SchemaError, check, nearest
 
 _SPREAD = ("least", "most", "between", "within", "ratio", "conclusion")
-_VALUES = ("run", "value", "low", "high", "n", "unit", "method", "k", *_SPREAD)
+_VALUES = ("run", "value", "low", "high", "n", "unit", "method", "k", "se", *_SPREAD)
 _CHANGE = "_change"
 
 
@@ -75,7 +75,8 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
     out["conclusion"] = _conclusions(out)
     if "k" in table:
         out["k"] = _real(low_k * seen).astype(pd.ArrowDtype(pa.int64()))
-    return check(out[[*dict.fromkeys([*table.columns, *_SPREAD])]], table="metrics")
+    shown = [name for name in dict.fromkeys([*table.columns, *_SPREAD]) if name != "se"]  # `within` has it
+    return check(out[shown], table="metrics")
 
 
 def _groups(runs: pd.Series, group: Mapping[str, str] | None) -> np.ndarray:

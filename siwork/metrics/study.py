@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from siwork.metrics.again import FirstAnswers, Strand, first_answers, strands_of
 from siwork.metrics.calibration import mass_edges
 from siwork.metrics.cells import Cells, Part
 from siwork.metrics.texts import Sampled, sample_texts
@@ -25,6 +27,7 @@ class Common(NamedTuple):
     size: tuple[int, ...] = ()  # least bytes of the texts with 1, 2, … samples a problem
     edges: np.ndarray | None = None  # edges of score bins, by the first round with many scores; None: one bin a value
     first: tuple[int, pd.Index] | None = None  # number and problems of the first round; None: rounds are not told apart
+    answers: Mapping[Strand, FirstAnswers] = MappingProxyType({})  # of the first round, where a metric asks for them
 
     def with_later(self, later: Common) -> Common:
         """The common ground of this and of a later round."""
@@ -32,7 +35,8 @@ class Common(NamedTuple):
         size = tuple(min(pair) for pair in pairs) or self.size or later.size
         edges = later.edges if self.edges is None else self.edges
         first = later.first if self.first is None else self.first
-        return Common(min(self.k, later.k), self.length or later.length, size, edges, first)
+        answers = {**later.answers, **self.answers}
+        return Common(min(self.k, later.k), self.length or later.length, size, edges, first, answers)
 
 
 Place = tuple[str, str]  # run, split
@@ -46,11 +50,17 @@ class Study:
     common: tuple[Common, ...]  # one a group
     level: float = 0.95
     embed: Any = None  # what makes features of texts; None: hashed character n-grams
+    made: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)  # metrics, made once
 
     @cached_property
     def k(self) -> np.ndarray:
         """Draws of each group, (groups,)."""
         return np.array([each.k for each in self.common], np.int64)
+
+    @cached_property
+    def firsts(self) -> list[FirstAnswers | None]:
+        """What was answered in the first round of each group, (groups,)."""
+        return [each.answers.get(strand) for each, strand in zip(self.common, strands_of(self.cells), strict=True)]
 
     @cached_property
     def strangers(self) -> list[str]:
@@ -72,17 +82,19 @@ class Study:
         return self.cells.part(g)
 
 
-def commons(cells: Cells, k: int | None) -> dict[Place, Common]:
-    """The common ground of the groups of each (run, split), groups in order."""
+def commons(cells: Cells, k: int | None, ground: Container[str] = ("response", "score")) -> dict[Place, Common]:
+    """The common ground of the groups of each (run, split), groups in order; of texts, scores and answers as asked."""
     draws = cells.least_samples() if k is None else dict.fromkeys(cells.places(), k)
     found = {place: Common(draws.get(place, 1)) for place in cells.places()}
-    if "response" in cells.texts:
+    if "response" in ground and "response" in cells.texts:
         _with_texts(found, cells)
-    if "score" in cells.columns:
+    if "score" in ground and "score" in cells.columns:
         _with_edges(found, cells)
     for (run, r, split), names in _rounds(cells):
         if found[run, split].first is None:
             found[run, split] = found[run, split]._replace(first=(r, names))
+    if "answer" in ground:
+        _with_answers(found, cells)
     return found
 
 
@@ -122,3 +134,10 @@ def _with_edges(found: dict[Place, Common], cells: Cells) -> None:
         score = score[~np.isnan(score)]
         if found[place].edges is None and len(np.unique(score)) > BINS:
             found[place] = found[place]._replace(edges=mass_edges(score, BINS))
+
+
+def _with_answers(found: dict[Place, Common], cells: Cells) -> None:
+    place = dict(zip(strands_of(cells), cells.places(), strict=True))
+    for strand, first in first_answers(cells).items():
+        here = found[place[strand]]
+        found[place[strand]] = here._replace(answers={**here.answers, strand: first})

@@ -6,22 +6,18 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
 from siwork.reporting import sections
 from siwork.reporting.compare import Comparison, compare
-from siwork.reporting.html import Html, element, join, script_json, text
+from siwork.reporting.html import Html, element
+from siwork.reporting.page import document, save
+from siwork.reporting.questions import drawings, figures
 from siwork.reporting.repeat import repeat
 from siwork.reporting.samples import samples
-from siwork.schema import RunError
-from siwork.store import Run, atomic_write
+from siwork.reporting.verdicts import verdicts
+from siwork.store import Run
 
-# nothing may be loaded, nothing may be sent; images are those that plotly draws itself
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'"
-)
 _PARTS = {
+    "verdicts": "Verdicts",
     "findings": "What happened",
     "recipes": "Recipes",
     "figures": "Figures",
@@ -32,7 +28,7 @@ _PARTS = {
 
 
 def report(runs: Iterable[Run] | Comparison, path: str | Path, *, title: str | None = None) -> Path:
-    """Write one HTML page on one or more runs: findings in words, figures, numbers, completions, how to repeat it.
+    """Write one HTML page on one or more runs: verdicts, findings in words, figures, numbers, completions, how to repeat it.
 
     The page is a single file: it loads nothing and sends nothing, and it follows the reader's light or dark setting.
 
@@ -53,16 +49,7 @@ def report(runs: Iterable[Run] | Comparison, path: str | Path, *, title: str | N
     have one name, or the file cannot be written.
     """
     comparison = runs if isinstance(runs, Comparison) else compare(runs)
-    page = _page(comparison, title or _title(comparison))
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, page.encode())
-    except OSError as error:
-        raise RunError(
-            f"could not write {path}: {error.strerror}; name a file in a folder that can be written"
-        ) from error
-    return path
+    return save(_page(comparison, title or _title(comparison)), path)
 
 
 def _title(comparison: Comparison) -> str:
@@ -72,35 +59,18 @@ def _title(comparison: Comparison) -> str:
 
 
 def _page(comparison: Comparison, title: str) -> str:
-    drawn = list(sections.drawings(comparison))
-    body = [
-        _header(comparison, title),
-        element(
-            "main",
-            sections.findings(comparison),
-            sections.recipes(comparison),
-            sections.figures(comparison, drawn),
-            sections.numbers(comparison),
-            samples(comparison),
-            repeat(comparison),
-        ),
-        element("script", script_json([one.data for one in drawn]), type="application/json", id="figure-data"),
-        element("script", Html(get_plotlyjs())),
-        element("script", _file("page.js")),
-    ]
-    return f'<!DOCTYPE html>\n<html lang="en">\n{_head(title)}\n{element("body", join(*body, between=Html(chr(10))))}\n</html>\n'
-
-
-def _head(title: str) -> Html:
-    return join(
-        Html('<head><meta charset="utf-8">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{text(_POLICY)}">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark">'),
-        element("title", title),
-        element("style", _file("page.css")),
-        Html("</head>"),
+    drawn = drawings(comparison)
+    main = element(
+        "main",
+        verdicts(comparison),
+        sections.findings(comparison),
+        sections.recipes(comparison),
+        figures(comparison, drawn),
+        sections.numbers(comparison),
+        samples(comparison),
+        repeat(comparison),
     )
+    return document(title, _header(comparison, title), main, figures=[each.data for one in drawn for each in one.drawn])
 
 
 def _header(comparison: Comparison, title: str) -> Html:
@@ -122,7 +92,3 @@ def _header(comparison: Comparison, title: str) -> Html:
 
 def _count(things: Sequence[object], name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
-
-
-def _file(name: str) -> Html:
-    return Html(Path(__file__).with_name(name).read_text(encoding="utf-8"))

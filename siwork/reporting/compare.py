@@ -1,26 +1,22 @@
-"""Runs → groups of siblings, their pooled metric table, and what changed from the first round to the last."""
+"""Runs → groups of siblings, their verdicts, their pooled metric table, and what changed from the first round to the last."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from siwork.diagnosis import Diagnosis, diagnose
 from siwork.metrics import measure, over_seeds, round_difference
 from siwork.schema import Unfinished
 from siwork.store import Run, Runs
 
 _PAIRED = ("distinct_correct", "solution_coverage", "answer_entropy", "token_entropy", "mean_tokens")  # held-out
 _COLUMNS = ("run", "round", "split", "problem", "hint", "turn", "gold", "answer", "entropy", "n_tokens", "score")
-_MEASURED = (
-    *("pass@k", "distinct_correct", "solution_coverage", "answer_entropy", "gini_simpson", "unparsed_rate"),
-    *("token_entropy", "mean_tokens", "mean_score", "mean_gold", "proxy_gold_gap", "accept_rate", "accepted_share"),
-    *("problem_share", "accepted_coverage", "precision", "false_positive_rate", "false_negative_rate", "mean_logp"),
-)
-_CHANGE = "_change"  # how round_difference marks a metric; over_seeds knows by it what a change can be
+_CHANGE = "_change"  # how `measure` and round_difference mark a metric; over_seeds knows by it what a change can be
 _REAL = ("value", "low", "high", "n", "band", "k", "first_value", "last_value")
 _SPOT = ["split", "metric", "band"]
 _SEED = re.compile(r"[-_. ]+(?:s|seed)?[-_. ]?\d+\Z")
@@ -43,10 +39,11 @@ class Comparison(NamedTuple):
     table: pd.DataFrame  # metric table; run = name of the group; over seeds where a group has several runs
     changes: pd.DataFrame  # last round − first round, with first_value and last_value
     empty: list[str]  # names of runs without a finished round
+    diagnoses: dict[str, Diagnosis]  # by name of the group: the verdicts on each of its runs
 
 
 def compare(runs: Iterable[Run]) -> Comparison:
-    """Measure runs, pool siblings over seeds, and pair the last round with the first.
+    """Measure runs once, diagnose each, pool siblings over seeds, and pair the last round with the first.
 
     Parameters
     ----------
@@ -67,11 +64,16 @@ def compare(runs: Iterable[Run]) -> Comparison:
         names = ", ".join(run.name for run in given[:5])
         raise Unfinished(f"no round is finished in {names}; wait for the first one, or: siwork resume <folder>")
     groups = groups_of(begun)
-    tables = [pd.concat([measure(run, _MEASURED) for run in group.runs], ignore_index=True) for group in groups]
-    pairs = list(zip(groups, tables, strict=True))
-    table = pd.concat([_pooled(table, group) for group, table in pairs], ignore_index=True)
-    changes = pd.concat([_changes(group, table) for group, table in pairs], ignore_index=True)
-    return Comparison(groups, table, changes, [run.name for run in given if not run.rounds_done])
+    pairs = [(group, pd.concat([measure(run) for run in group.runs], ignore_index=True)) for group in groups]
+    table = pd.concat([_pooled(_levels(own), group) for group, own in pairs], ignore_index=True)
+    changes = pd.concat([_changes(group, own) for group, own in pairs], ignore_index=True)
+    diagnoses = {group.name: diagnose(own) for group, own in pairs}
+    return Comparison(groups, table, changes, [run.name for run in given if not run.rounds_done], diagnoses)
+
+
+def _levels(table: pd.DataFrame) -> pd.DataFrame:
+    """The metric table without changes since the first round."""
+    return table[~table["metric"].str.endswith(_CHANGE)]
 
 
 def groups_of(runs: list[Run]) -> list[Group]:
@@ -128,22 +130,29 @@ def _last(group: Group, table: pd.DataFrame, split: str) -> int:
 
 
 def _pairs(group: Group, table: pd.DataFrame, last: dict[str, int]) -> Iterator[pd.DataFrame]:
-    """Changes paired by problem, a table a metric with a row a run."""
+    """Changes paired by problem, a table a metric with a row a run; those that were not measured are made from the rows."""
     largest = max(_tries(table), default=1)
     wanted = {"heldout": dict.fromkeys(["pass@1", f"pass@{largest}", *_PAIRED]), "train": ["proxy_gold_gap"]}
-    problems = pd.concat([run.problems().assign(run=run.name) for run in group.runs], ignore_index=True)
     for split, metrics in wanted.items():
-        if last[split]:
-            rows = [run.rows([0, last[split]], _COLUMNS, split) for run in group.runs]
-            whole = pd.concat(rows, ignore_index=True)
-            for name in metrics:
-                yield round_difference(whole, name, 0, last[split], problems=problems)
+        here = table[(table["split"] == split) & (table["round"] == last[split])]
+        found = {name: here[here["metric"] == f"{name}{_CHANGE}"] for name in (metrics if last[split] else [])}
+        lacking = [name for name, rows in found.items() if len(rows) < len(group.runs)]
+        yield from (rows for name, rows in found.items() if name not in lacking)
+        if lacking:
+            yield from _differences(group, split, last[split], lacking)
+
+
+def _differences(group: Group, split: str, last: int, metrics: Sequence[str]) -> Iterator[pd.DataFrame]:
+    problems = pd.concat([run.problems().assign(run=run.name) for run in group.runs], ignore_index=True)
+    whole = pd.concat([run.rows([0, last], _COLUMNS, split) for run in group.runs], ignore_index=True)
+    for name in metrics:
+        yield round_difference(whole, name, 0, last, problems=problems)
 
 
 def _tries(table: pd.DataFrame) -> list[int]:
     """Every k of the held-out pass@k."""
     names = table.loc[table["split"] == "heldout", "metric"]
-    return [int(name.removeprefix("pass@")) for name in set(names) if name.startswith("pass@")]
+    return [int(name[5:]) for name in set(names) if name.startswith("pass@") and name[5:].isdigit()]
 
 
 def _shares(table: pd.DataFrame, last: int) -> pd.DataFrame:

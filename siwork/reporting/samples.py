@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from siwork.figures.panels import BAND_WORDS
+from siwork.figures.marks import BAND_WORDS
 from siwork.reporting.compare import Comparison, Group
 from siwork.reporting.html import Html, element, join
 from siwork.reporting.sections import section
@@ -77,6 +77,25 @@ def _of_problem(rows: pd.DataFrame, opened: bool) -> Html:
     )
     summary = element("summary", f"{first['problem']}{band}")
     return element("details", summary, prompt, box, open="" if opened else None)
+
+
+def examples_table(rows: pd.DataFrame, about: str) -> Html:
+    """Any completions as a table that scrolls by itself, each with its prompt; `about` says what they are.
+
+    rows : columns of the row table, of which prompt, response, answer, gold and score are shown as far as they are there
+    """
+    head = element(
+        "tr",
+        *(element("th", name, scope="col") for name in ("round", "prompt", "response", "answer", "truth", "score")),
+    )
+    every = rows.astype(object).reindex(columns=["round", "prompt", "response", "answer", "gold", "score"])
+    body = []
+    for row in every.to_dict("records"):
+        first, *others = _cells(row)
+        prompt = element("pre", "unknown" if pd.isna(row["prompt"]) else cut(row["prompt"]))
+        body.append(element("tr", *(element("td", cell) for cell in (first, prompt, *others))))
+    table = element("table", element("thead", head), element("tbody", *body), class_="samples examples")
+    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=about)
 
 
 def _cells(row: dict[Any, Any]) -> list[object]:

@@ -1,16 +1,14 @@
-"""The sections of the page that show numbers: findings, recipes, figures, tables."""
+"""The sections of the page that show numbers: findings, recipes, tables."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
-from siwork.figures import fig_curves
-from siwork.figures.curves import DEFAULT, WORDS
-from siwork.figures.panels import BAND_WORDS
+from siwork.figures.curves import WORDS
+from siwork.figures.marks import BAND_WORDS
 from siwork.figures.table import Series, pick, series_of, tidy
 from siwork.figures.theme import SYMBOLS, interval, number
 from siwork.reporting.compare import Comparison
@@ -18,27 +16,7 @@ from siwork.reporting.html import Html, element, join
 from siwork.reporting.words import accounts, told, told_name
 
 _MARKS = dict(zip(SYMBOLS, "●■◆▲▼✕", strict=True))
-_ALSO = ("token_entropy", "mean_tokens")  # drawn after the seven when they are known
-_TOP = 52  # px above a figure without a legend: two lines of title
-_HELP = {
-    "pass@1": "Share of right samples, averaged over problems. Higher is better.",
-    "pass@k": "Chance that at least one of k tries is right. Lines that cross mean fewer problems within reach.",
-    "distinct_correct": "Different right answers to one problem among equally many tries. Falls when the model repeats itself.",
-    "solution_coverage": "Of all the right answers that exist, the share that the tries find.",
-    "answer_entropy": "How evenly the answers to one problem are spread; 0 when they are all the same.",
-    "mean_score": "On what the loop uses. A score that rises while truth falls is a judge being fooled.",
-    "accepted_share": "What the training set holds of each fifth of difficulty, against what the problems hold.",
-    "token_entropy": "How open the next token is. Near 0 the model has stopped exploring.",
-    "mean_tokens": "Mean length of a response, the end token counted.",
-}
 _SPLITS = {"train": "Train", "heldout": "Held-out", "beyond": "Harder than trained on"}
-
-
-class Drawing(NamedTuple):
-    """A figure of the page: its place in the text and its data for the script."""
-
-    markup: Html
-    data: dict[str, Any]
 
 
 def section(name: str, title: str, *inside: object) -> Html:
@@ -88,62 +66,7 @@ def _moved(row: dict[str, Any]) -> Html:
 def mark(comparison: Comparison, name: str) -> Html:
     """Colour and symbol of a group, as in the figures."""
     series = {one.name: one for one in series_of(tidy(comparison.table))}[name]
-    return element("span", _MARKS[series.symbol] + " ", style=f"color:{series.colour}", aria_hidden="true")
-
-
-def drawings(comparison: Comparison) -> Iterator[Drawing]:
-    """One figure a metric, with a sentence for who cannot see it."""
-    table = tidy(comparison.table)
-    known = set(table.loc[table["value"].notna(), "metric"])
-    for name in [*DEFAULT, *(name for name in _ALSO if name in known)]:
-        figure = fig_curves(comparison.table, metrics=[name])
-        top = figure.layout.margin.t - _TOP  # the key stands above all figures, not in each
-        figure.update_layout(showlegend=False, margin_t=_TOP, height=figure.layout.height - top)
-        yield _drawing(name, figure, described(table, name))
-
-
-def _drawing(name: str, figure: Any, sentence: str) -> Drawing:
-    columns = sum(1 for axis in figure.select_xaxes() if axis.domain and axis.domain[0] >= 0)
-    across = min(3, columns)
-    look = f"height:{figure.layout.height}px" + (f";min-width:{across * 22}rem" if across > 1 else "")
-    plot = element("div", class_="plot", role="img", tabindex="0", style=look, aria_label=sentence)
-    caption = element("figcaption", _HELP.get(name, ""))
-    box = element("div", plot, class_="scroll") if across > 1 else plot
-    return Drawing(
-        element("figure", box, caption, class_=f"across-{across}" if across > 1 else None), json.loads(figure.to_json())
-    )
-
-
-def described(table: pd.DataFrame, name: str) -> str:
-    """A figure as a sentence: first and last value of each group."""
-    title = WORDS[name][0]
-    split = "train" if name in ("mean_score", "accepted_share") else "heldout"
-    if name == "pass@k":
-        name = max(
-            (m for m in set(table["metric"]) if m.startswith("pass@")), key=lambda m: int(m[5:]), default="pass@1"
-        )
-        title += f", here at k = {name[5:]}"
-    if name == "accepted_share":
-        title += ", here the hardest fifth"
-    return f"{title}. " + "; ".join(_ends(table, one, name, split) for one in series_of(table)) + "."
-
-
-def _ends(table: pd.DataFrame, series: Series, name: str, split: str) -> str:
-    rows = pick(table, series, name, split, banded=name == "accepted_share")
-    rows = rows[rows["value"].notna() & (rows["band"].isna() | (rows["band"] == 0))]
-    if rows.empty:
-        return f"{series.name}: unknown"
-    ends = [f"{number(row['value'])} in round {row['round']:g}" for _, row in rows.iloc[[0, -1]].iterrows()]
-    return f"{series.name}: {', '.join(ends)}"
-
-
-def figures(comparison: Comparison, drawn: list[Drawing]) -> Html:
-    """All figures under one key."""
-    series = series_of(tidy(comparison.table))
-    key = [element("li", mark(comparison, one.name), f"{one.name}: {one.note}") for one in series]
-    without = element("noscript", element("p", "The figures need JavaScript; their numbers are in the tables below."))
-    grid_of = element("div", *(one.markup for one in drawn), class_="figures")
-    return section("figures", "Figures", without, element("ul", *key, class_="key"), grid_of)
+    return element("span", _MARKS[series.symbol] + chr(0xA0), style=f"color:{series.colour}", aria_hidden="true")
 
 
 def numbers(comparison: Comparison) -> Html:
@@ -159,9 +82,9 @@ def numbers(comparison: Comparison) -> Html:
 
 
 def _metric_table(table: pd.DataFrame, series: list[Series], name: str, split: str) -> Html:
+    own = table[(table["metric"] == name) & (table["split"] == split)]
     picked = {
-        one.name: pd.concat([pick(table, one, name, split, banded=banded) for banded in (False, True)])
-        for one in series
+        one.name: pd.concat([pick(own, one, name, split, banded=banded) for banded in (False, True)]) for one in series
     }
     every = pd.concat(picked.values())
     banded = bool(every["band"].notna().any())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow.compute as pc
 
 from siwork.metrics.catalogue.kinds import (
     FEW,
@@ -126,10 +127,19 @@ def _right_tokens(study: Study) -> PerProblem:
     return PerProblem(value, "mean of a problem's right samples", POSITIVE, lacking, lost=cells.unjudged)
 
 
+def _characters(study: Study) -> PerProblem:
+    cells = study.cells
+    x = pc.utf8_length(cells.texts["response"]).to_numpy().astype(float)
+    return PerProblem(cells.mean(x, cells.plain), "mean of a problem's samples", POSITIVE, "a first attempt")
+
+
 _LENGTH = ("n_tokens",)
 
 METRICS: dict[str, Metric] = {
     "mean_tokens": Metric(_LENGTH, row_mean("n_tokens", True, POSITIVE), "length of a response ↕", "tokens", POSITIVE),
+    "mean_characters": Metric(
+        ("response",), _characters, "length of a response in characters ↕", "characters", POSITIVE, ground=()
+    ),
     "right_tokens": Metric((*_LENGTH, "gold"), _right_tokens, "length of right responses ↓", "tokens", POSITIVE),
     "length_5": Metric(_LENGTH, _length(0.05), "5 % quantile of the length ↕", "tokens", POSITIVE),
     "length_50": Metric(_LENGTH, _length(0.5), "median length ↕", "tokens", POSITIVE),

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from siwork.metrics.catalogue.kinds import FEW, NEGATIVE, OF_K, POSITIVE, SHARE, Metric, PerProblem, row_mean
+from siwork.metrics.again import found_again
+from siwork.metrics.catalogue.kinds import (
+    FEW,
+    NEGATIVE,
+    OF_K,
+    POSITIVE,
+    SHARE,
+    Metric,
+    PerProblem,
+    Whole,
+    row_mean,
+    unknown,
+)
 from siwork.metrics.diversity import answer_entropy, chao1, coverage, distinct_at_k, gini_simpson
 from siwork.metrics.intervals import divide
 from siwork.metrics.study import Study
@@ -77,6 +89,27 @@ def _gini_simpson(study: Study) -> PerProblem:
     return PerProblem(value, "unbiased at any n", SHARE, "two readable answers", fewest=100)
 
 
+def _right_variety(study: Study) -> PerProblem:
+    cells = study.cells
+    counts, unit = cells.types(cells.right)
+    value = _padded(gini_simpson(counts, unit), cells.units)
+    value[cells.count(cells.right & (cells.columns["answer"] < 0)) > 0] = np.nan  # right, but which answer?
+    how, lacking = "right samples, unbiased at any n", "two right samples, with an answer in each right one"
+    return PerProblem(value, how, SHARE, lacking, lost=cells.unjudged, fewest=FEW)
+
+
+def _support_kept(study: Study) -> PerProblem | Whole:
+    """A problem's answers of the first round found again; there, each sample among the others."""
+    cells = study.cells
+    if "round" not in cells.keys:
+        return Whole([unknown("rounds are not told apart; put 'round' into `by`")] * cells.groups)
+    draws = np.maximum(study.k // 2, 1)
+    value = found_again(cells, study.firsts, draws)
+    how = "answers of the first round among {k} draws, one left out there, exact mean over draws"
+    lacking = "more than {k} readable answers in the first round, or {k} in this one"
+    return PerProblem(value, how, SHARE, lacking, draws)
+
+
 def _chao1(study: Study) -> PerProblem:
     counts, unit = study.cells.types(study.cells.plain)
     value = _padded(chao1(counts, unit), study.cells.units)
@@ -107,8 +140,11 @@ def _mode_share(study: Study) -> PerProblem:
     value = np.full(cells.units, np.nan)
     value[unit] = 0.0
     np.add.at(value, unit, weight * mode[string] / modes[cells.group[unit]])
+    next_ = np.where(modes > 1, most, 0.0)
+    np.maximum.at(next_, group[~mode], often[~mode])
+    unclear = most - next_ <= np.sqrt(most + next_)  # the one that leads by chance leads by too much
     how = "problems whose commonest answer is the one string, ties split"
-    return PerProblem(value, how, SHARE, "a readable answer")
+    return PerProblem(value, how, SHARE, "a readable answer", barred=unclear, why="no answer leads clearly")
 
 
 def _agent_disagreement(study: Study) -> PerProblem:
@@ -159,6 +195,17 @@ METRICS: dict[str, Metric] = {
     "distinct_answers": Metric(("answer",), _distinct_answers, "different answers in k samples ↑", "answers", POSITIVE),
     "answer_entropy": Metric(("answer",), _answer_entropy, "entropy of a problem's answers ↑", "nats", POSITIVE),
     "gini_simpson": Metric(("answer",), _gini_simpson, "chance that two samples give different answers ↑", "", SHARE),
+    "right_variety": Metric(
+        ("gold", "answer"), _right_variety, "chance that two right samples give different answers ↑", "", SHARE
+    ),
+    "support_kept": Metric(
+        ("answer",),
+        _support_kept,
+        "answers of the first round found again in k // 2 draws ↑",
+        "",
+        SHARE,
+        ground=("answer",),
+    ),
     "chao1": Metric(("answer",), _chao1, "answers there are, seen or not (lower bound) ↑", "answers", POSITIVE),
     "answer_coverage": Metric(("answer",), _answer_coverage, "mass of the answers that were seen ↕", "", SHARE),
     "mode_share": Metric(("answer",), _mode_share, "problems that share one commonest answer ↓", "", SHARE),

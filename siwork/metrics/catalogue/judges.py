@@ -46,6 +46,20 @@ def _per_problem(
     return make
 
 
+def _dead(study: Study) -> PerProblem:
+    """1 for a problem whose scored plain samples have one score: an update relative to the group learns nothing from it."""
+    cells, score = study.cells, study.cells.columns["score"]
+    scored = cells.plain & ~np.isnan(score)
+    least, most = np.full(cells.units, np.inf), np.full(cells.units, -np.inf)
+    np.minimum.at(least, cells.unit[scored], score[scored])
+    np.maximum.at(most, cells.unit[scored], score[scored])
+    several = cells.count(scored) > 1
+    spread = np.subtract(most, least, out=np.full(cells.units, np.nan), where=several)
+    value = np.where(several, spread <= _ONE_SCORE, np.nan)
+    lost = cells.rows_by_group(cells.plain & ~scored)
+    return PerProblem(value, "problems whose samples have one score", SHARE, "two scored samples", lost=lost)
+
+
 def _vote(right: bool) -> Callable[[Study], PerProblem]:
     """The vote of all samples of a problem: the share of the commonest answer, or whether that is right."""
 
@@ -98,8 +112,17 @@ def _names(part: Part, column: str) -> np.ndarray:
 
 
 _SG = ("score", "gold")
+_ONE_SCORE = 1e-12  # scores no further apart are one: sums of floats in another order
 
 METRICS: dict[str, Metric] = {
+    "dead_groups": Metric(
+        ("score",),
+        _dead,
+        "problems whose samples all have one score: nothing to learn from them ↓",
+        "",
+        SHARE,
+        ground=(),
+    ),
     "gv_gap": Metric(
         _SG,
         _per_problem(lambda s, y, p: gv_gap(s, y, p, THRESHOLD), "accepted − all, 0 where none is", (-1.0, 1.0), BOTH),

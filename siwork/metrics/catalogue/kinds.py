@@ -33,7 +33,8 @@ class PerProblem(NamedTuple):
     drawn: str = "samples with known gold"  # what `short` lacks
     notes: Sequence[str] = ()  # (groups,) more words on the estimator of each group
     fewest: int = 0  # problems that an interval needs; 0 is 5 for shares, `FEW` for other values
-    barred: np.ndarray | None = None  # (groups,) bool: few problems make the value, so no interval
+    barred: np.ndarray | None = None  # (groups,) bool: no interval, whose reason is `why`
+    why: str = "too few problems make the value"
 
 
 class Ratio(NamedTuple):
@@ -81,6 +82,7 @@ class Metric(NamedTuple):
     reads: tuple[str, ...] = ()  # further columns it looks at where rows have them
     train: bool = False  # of train rows only
     banded: bool = False
+    ground: tuple[str, ...] = ("response", "score")  # of the columns, those whose common ground it stands on
 
 
 def fewest_of(made: PerProblem | Ratio) -> int:

@@ -86,6 +86,29 @@ def _solve_rate(study: Study) -> np.ndarray:
     return divide(c.astype(float), n)
 
 
+def _tail(study: Study) -> np.ndarray:
+    """Problems of bands 0 and 1, (units,) bool."""
+    return study.cells.count(study.cells.columns["band"] <= 1) > 0
+
+
+def _tail_share(study: Study) -> Ratio:
+    cells, weight, band = study.cells, study.cells.columns["weight"], study.cells.columns["band"]
+    whole, lost = cells.sum(weight, ~np.isnan(band)), _rows_with_band(study)[1]
+    how, lacking = "weight in bands 0, 1 / weight", "weight > 0 and a band"
+    return Ratio(cells.sum(weight, band <= 1), whole, how, lacking, SHARE, None, lost, _NO_BAND)
+
+
+def _of_tail(values: Callable[[Study], np.ndarray], how: str, lacking: str) -> Callable[[Study], PerProblem]:
+    """The mean of a value of the problems of bands 0 and 1."""
+
+    def make(study: Study) -> PerProblem:
+        among, lost = _tail(study), _rows_with_band(study)[1]
+        value = np.where(among, values(study), np.nan)
+        return PerProblem(value, f"{how}, bands 0, 1", SHARE, lacking, lost=lost, out=_NO_BAND, among=among)
+
+    return make
+
+
 def _cost(study: Study) -> list[Made]:
     """Samples a right one costs: the share of right samples, turned over; biased up where few are right."""
     cells, band = study.cells, study.cells.columns["band"]
@@ -238,6 +261,22 @@ METRICS: dict[str, Metric] = {
         (),
         False,
         True,
+    ),
+    "tail_share": Metric(_BAND, _tail_share, "share of the training data from bands 0 and 1 ↑", "", SHARE, train=True),
+    "tail_coverage": Metric(
+        _BAND,
+        _of_tail(_served, "problems with a row of weight > 0", "a row"),
+        "problems of bands 0 and 1 that give training data ↑",
+        "",
+        SHARE,
+        train=True,
+    ),
+    "tail_solve_rate": Metric(
+        ("gold", "band"),
+        _of_tail(_solve_rate, "share of right samples", "a sample with known gold"),
+        "pass@1 of bands 0 and 1 ↑",
+        "",
+        SHARE,
     ),
     "samples_per_success": Metric(
         ("gold", "band"), _cost, "samples that a right one costs, by band ↓", "samples", POSITIVE, (), False, True

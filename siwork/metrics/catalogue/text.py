@@ -20,9 +20,9 @@ from siwork.metrics.diversity import (
     pairwise_bleu,
     self_bleu,
     self_repetition,
-    separation,
     vendi_score,
 )
+from siwork.metrics.diversity.embeddings import cross_of, problem_sums
 from siwork.metrics.study import Study
 from siwork.metrics.texts import Sampled
 from siwork.metrics.tokens import Tokens
@@ -186,9 +186,23 @@ def _equations(study: Study) -> PerProblem:
     return _sampled(study, value, "unique / all equations", SHARE, "an equation")
 
 
-def _cross(study: Study, places: np.ndarray) -> float:
-    texts = study.texts
-    return float(separation(study.texts.features(study.embed)[places], texts.problem[0][places]).cross)
+def _cross(study: Study) -> Whole:
+    """Mean distance of responses to different problems, from the sums of each problem, which the jackknife leaves out."""
+
+    def one(g: int) -> Estimate:
+        places, each = pool_of(study, g)
+        words = f"mean cosine distance of responses to different problems, {len(places)} responses ({each} a problem)"
+        code = np.full(len(study.texts.unit), -1)
+        code[places] = np.unique(study.texts.unit[places], return_inverse=True)[1]
+        sums, size = problem_sums(study.texts.features(study.embed)[places], code[places])
+
+        def left(_: Study, kept: np.ndarray) -> float:
+            held = np.bincount(code[kept], minlength=len(size)) > 0
+            return cross_of(sums[held], size[held])
+
+        return _jackknifed(study, places, left, words, FEWEST)
+
+    return Whole([one(g) for g in range(study.cells.groups)])
 
 
 def _metric(make: Callable[[Study], Any], meaning: str, unit: str = "", span: Any = SHARE) -> Metric:
@@ -206,7 +220,7 @@ METRICS: dict[str, Metric] = {
         embedded(lambda x, p: mean_cosine_distance(x, problem=p), "2"), "how far responses lie apart ↑", "", (0.0, 2.0)
     ),
     "cross_distance": _metric(
-        pooled(_cross, "mean cosine distance of responses to different problems"),
+        _cross,
         "how far responses to different problems lie apart: falls in template collapse ↑",
         "",
         (0.0, 2.0),

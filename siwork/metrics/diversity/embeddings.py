@@ -324,3 +324,26 @@ def separation(features: ArrayLike, problem: ArrayLike) -> Separation:
     cross = float(_distance(total @ total, square.sum(), n**2 - (rows.size.astype(float) ** 2).sum()))
     ratio = cross / within if within > 0 else (float("inf") if within == 0 and cross > 0 else float("nan"))
     return Separation(within, cross, ratio)
+
+
+def problem_sums(features: ArrayLike, problem: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """What `cross_of` needs of each problem: the sum of its unit rows (G, d), zero rows left out, and how many there are (G,).
+
+    Raises KnobError as `separation` does.
+
+    >>> cross_of(*problem_sums([[1, 0], [2, 0], [0, 1]], [0, 0, 1]))
+    1.0
+    """
+    x = _matrix(features)
+    rows = _sorted(x, problem)
+    unit = x[rows.order] * rows.inverse[rows.order][:, None]
+    sums, held = np.zeros((len(rows.size), x.shape[1])), np.flatnonzero(rows.size)
+    if len(held):
+        sums[held] = np.add.reduceat(unit, rows.start[held], axis=0)
+    return sums, rows.size
+
+
+def cross_of(sums: np.ndarray, size: np.ndarray) -> float:
+    """The cross distance of `separation` from `problem_sums`, of all problems or of some; NaN without a pair."""
+    total, n = sums.sum(axis=0), size.astype(float)
+    return float(_distance(total @ total, np.einsum("ij,ij->", sums, sums), n.sum() ** 2 - (n**2).sum()))

@@ -1,0 +1,71 @@
+"""What a verdict says: one plain sentence of what was seen, and one of what to do."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from siwork.diagnosis.rule import Finding
+from siwork.diagnosis.signs import Question
+from siwork.schema.numbers import interval, number
+
+_STEADY = 0.01  # share of the bound below which nothing moved
+
+
+def seen(found: list[Finding], state: str) -> str:
+    """What the signs of one verdict show, the one that decides first."""
+    worst = found[0]
+    if not worst.series.known:
+        return f"Nothing can be said: {worst.series.reason}."
+    words = _moved(worst)
+    if state == "unknown":
+        return f"{words} That is too uncertain to exclude a harm as large as the bound: more problems are needed."
+    if worst.recovered:
+        return f"{words} It has gone back below half of the bound since."
+    others = [_short(one) for one in found[1:] if one.state == worst.state and one.state in ("alarm", "watch")]
+    return words + (f" So {'does' if len(others) == 1 else 'do'} {', '.join(others)}." if others else "")
+
+
+def _moved(one: Finding) -> str:
+    """The sign in the deciding round against its bound."""
+    series, at = one.series, one.at
+    row, sign = series.rows.iloc[at], series.sign
+    value, low, high = (math.nan if pd.isna(row[key]) else float(row[key]) for key in ("value", "low", "high"))
+    label = sign.label[0].upper() + sign.label[1:]
+    n, unit = f"{int(row['n'])} problems", f" {row['unit']}" if row["unit"] else ""
+    bound = sign.worse * one.bound
+    if not series.change:
+        held = f"the bound is {number(bound, value, low, high)}"
+        return f"{label}: {interval(value, low, high)}{unit} in round {int(row['round'])} ({n}); {held}."
+    verb = "hardly moved" if abs(value) < _STEADY * one.bound or value == 0 else "rose" if value > 0 else "fell"
+    ends = (
+        f" from {number(series.first, value)} to {number(series.first + value, series.first)}{unit}"
+        if verb != "hardly moved"
+        else ""
+    )
+    change = f"{interval(value, low, high, sign=True)} by round {int(row['round'])}, {n}"
+    held = f"the bound is {number(bound, value, low, high, sign=True)}"
+    return f"{label} {verb}{ends} ({change}); {held}."
+
+
+def _short(one: Finding) -> str:
+    sign, value = one.series.sign, float(one.series.rows["value"].iloc[one.at])
+    bound = number(sign.worse * one.bound, sign=one.series.change)
+    return f"{sign.label} ({number(value, sign=one.series.change)}, bound {bound})"
+
+
+def meant(question: Question, state: str) -> str:
+    """What it means; a watch is no more than an early sign."""
+    if state == "watch":
+        return f"If this goes on: {question.means[0].lower()}{question.means[1:]}"
+    return question.means if state == "alarm" else ""
+
+
+def advised(question: Question, found: list[Finding], state: str) -> str:
+    """What to try next."""
+    if state in ("alarm", "watch"):
+        return question.advice
+    if state == "unknown" and not found[0].series.known:
+        return "Measure it where the rows can have it; nothing is claimed until then."
+    return "Measure more problems or more samples a problem." if state == "unknown" else ""

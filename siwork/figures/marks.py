@@ -1,0 +1,119 @@
+"""Marks of a series in a panel: a line over rounds with its interval, a ribbon, error bars, the words on hover.
+
+`rows` are those of `siwork.figures.table.pick`: round, value, low, high, ranged, n, method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from siwork.figures.canvas import Place
+from siwork.figures.table import Series
+from siwork.figures.theme import INK, faded, interval, number, plain
+
+BAND_WORDS = ("hardest fifth", "hard", "middle", "easy", "easiest fifth")
+
+
+def line(
+    figure: go.Figure, at: Place, series: Series, rows: pd.DataFrame, *, what: str = "", dash: str = "solid"
+) -> None:
+    """Values of a series over rounds with their intervals; a null leaves a gap, and nothing known draws nothing."""
+    if rows["value"].isna().all():
+        return
+    if series.pooled:
+        figure.add_trace(ribbon(series, rows["round"], rows), **at)
+    trace = go.Scatter(
+        x=rows["round"] + series.shift,
+        y=rows["value"],
+        mode="lines+markers",
+        line={"color": series.colour, "width": 2, "dash": dash},
+        marker={"symbol": series.symbol, "size": 6},
+        hovertext=[hover(series, row, what) for row in rows.to_dict("records")],
+        **quiet(series),
+    )
+    if not series.pooled:
+        trace.error_y = error_bars(series, rows)
+    figure.add_trace(trace, **at)
+
+
+def quiet(series: Series) -> dict[str, Any]:
+    """What every trace shares: its text on hover, its group in the legend, no legend entry of its own."""
+    return {"hoverinfo": "text", "legendgroup": series.name, "name": plain(series.name), "showlegend": False}
+
+
+def ribbon(series: Series, x: pd.Series, rows: pd.DataFrame, opacity: float = 0.18) -> go.Scatter:
+    """The interval as a translucent polygon for each stretch without a gap."""
+    across: list[float | None] = []
+    along: list[float | None] = []
+    there = (rows["low"].notna() & rows["high"].notna()).to_numpy()
+    for stretch in np.split(np.arange(len(rows)), np.flatnonzero(~there)):
+        stretch = stretch[there[stretch]]
+        if len(stretch):
+            across += [*x.iloc[stretch], *x.iloc[stretch[::-1]], None]
+            along += [*rows["low"].iloc[stretch], *rows["high"].iloc[stretch[::-1]], None]
+    return go.Scatter(
+        x=across,
+        y=along,
+        mode="lines",
+        fill="toself",
+        fillcolor=faded(series.colour, opacity),
+        line={"color": faded(series.colour, opacity), "width": 1},
+        legendgroup=series.name,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def error_bars(series: Series, rows: pd.DataFrame) -> dict[str, Any]:
+    """The interval of each point as plotly's `error_y`."""
+    up, down = (rows["high"] - rows["value"]).clip(lower=0), (rows["value"] - rows["low"]).clip(lower=0)
+    look = {"color": faded(series.colour, 0.6), "width": 3, "thickness": 1.2}
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, **look}
+
+
+def steps(series: Series, rounds: Sequence[float], heights: Sequence[float], text: str | Sequence[str]) -> go.Scatter:
+    """A dashed grey line across the bars of those rounds, at a height of its own over each."""
+    x, y = [rounds[0] - 0.45, *rounds, rounds[-1] + 0.45], [heights[0], *heights, heights[-1]]
+    said = text if isinstance(text, str) else [text[0], *text, text[-1]]
+    look = {"color": INK, "width": 1.5, "dash": "dash", "shape": "hvh"}
+    return go.Scatter(x=x, y=y, mode="lines", line=look, hovertext=said, **quiet(series))
+
+
+def hover(series: Series, row: dict[Hashable, Any], what: str) -> str:
+    """Value with interval, what the interval is, n and method, all as plain text."""
+    value, low, high = row["value"], row["low"], row["high"]
+    shown = (
+        f"{number(value)}, range {number(low, value)} … {number(high, value)}"
+        if row["ranged"]
+        else interval(value, low, high)
+    )
+    many = "seeds" if series.pooled else "problems"
+    return "<br>".join(
+        [
+            f"<b>{plain(series.name, 60)}</b> · round {row['round']:g}{f' · {what}' if what else ''}",
+            shown,
+            f"n = {row['n']:,.0f} {many}",
+            plain(row["method"], 60),
+        ]
+    )
+
+
+def band_word(band: float) -> str:
+    """A band of difficulty in words, band 0 the hardest fifth of the problems."""
+    return BAND_WORDS[int(band)] if 0 <= band < len(BAND_WORDS) else f"band {band:g}"
+
+
+def aged(rounds: pd.Series, most: int) -> list[tuple[float, float]]:
+    """At most that many of the rounds, evenly chosen, each with its age from 0 (the first) to 1 (the last).
+
+    >>> aged(pd.Series([0, 0, 1, 2, 3, 4]), 3)
+    [(0.0, 0.0), (2.0, 0.5), (4.0, 1.0)]
+    """
+    all_of = np.unique(rounds.to_numpy(float))
+    shown = all_of[np.unique(np.linspace(0, len(all_of) - 1, min(len(all_of), most)).astype(int))].tolist()
+    return [(one, i / (len(shown) - 1) if len(shown) > 1 else 1.0) for i, one in enumerate(shown)]

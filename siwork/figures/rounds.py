@@ -1,0 +1,113 @@
+"""Panels over rounds with up to three lines a run, told apart by their dashes: how `fig_calibration` and `fig_collapse` draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import unescape
+from typing import NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from siwork.figures.canvas import Place, canvas, head, name_series, place, round_axis, unknown
+from siwork.figures.marks import line
+from siwork.figures.table import Series, pick, reason
+from siwork.figures.theme import INK, plain, shortened
+from siwork.schema import SPLITS, KnobError, nearest
+
+_DASHES = {"solid": "solid", "dash": "dashed", "dot": "dotted"}
+_NAMED = 2  # runs named in a panel's second line
+_WIDE = 56  # characters of a line over a panel
+
+
+class Idea(NamedTuple):
+    """One panel: a title, an axis with its unit, and the metrics it draws on one split, each with a word."""
+
+    title: str
+    axis: str
+    lines: dict[str, str]  # metric: word; drawn solid, dashed, dotted in this order
+    split: str = "train"
+    zero: bool = False  # a line at 0, where 0 means no change or no difference
+    below: str = ""  # said under the title
+
+
+def by_round(table: pd.DataFrame, series: Sequence[Series], ideas: Sequence[Idea]) -> go.Figure:
+    """A figure of these panels from a tidy table; what is unknown is said in the panel, its reasons on hover."""
+    figure = canvas(len(ideas))
+    own = table["split"].isin({idea.split for idea in ideas})
+    rounds = table.loc[own if own.any() else slice(None), "round"]
+    for i, idea in enumerate(ideas):
+        at = place(i, len(ideas))
+        round_axis(figure, at, rounds)
+        draw_idea(figure, at, table, series, idea)
+    name_series(figure, series)
+    return figure
+
+
+def draw_idea(figure: go.Figure, at: Place, table: pd.DataFrame, series: Sequence[Series], idea: Idea) -> None:
+    """One panel of a tidy table; its round axis is set by the caller."""
+    figure.update_yaxes(title_text=idea.axis, rangemode="tozero", **at)
+    lacking = {metric: _lacking(table, series, metric, idea.split) for metric in idea.lines}
+    if all(len(names) == len(series) for names in lacking.values()):
+        head(figure, at, idea.title, idea.below)
+        unknown(figure, at, reason(table, next(iter(idea.lines)), idea.split))
+        return
+    for (metric, word), dash in reversed(list(zip(idea.lines.items(), _DASHES, strict=False))):
+        for one in series:
+            line(figure, at, one, pick(table, one, metric, idea.split), what=word, dash=dash)
+    if idea.zero:
+        figure.add_hline(y=0, line={"color": INK, "width": 1}, layer="below", **at)
+    head(figure, at, idea.title, _below(idea, series, lacking))
+    why = [plain(reason(table, metric, idea.split), 60) for metric in idea.lines if lacking[metric]]
+    if why:
+        figure.layout.annotations[-1].hovertext = "<br>".join(f"unknown: {each}" for each in dict.fromkeys(why))
+
+
+def _lacking(table: pd.DataFrame, series: Sequence[Series], metric: str, split: str) -> list[str]:
+    """Names of the series that have no known value of the metric."""
+    return [one.name for one in series if pick(table, one, metric, split)["value"].isna().all()]
+
+
+def _below(idea: Idea, series: Sequence[Series], lacking: dict[str, list[str]]) -> str:
+    """How to read the panel: which dash is what, and for whom it is unknown."""
+    parts = [idea.below] if idea.below else []
+    for (metric, word), dash in zip(idea.lines.items(), _DASHES.values(), strict=False):
+        names = lacking[metric]
+        if len(names) == len(series):
+            parts.append(f"{word}: unknown")
+            continue
+        whom = f"unknown for {named(names)}" if names else ""
+        if len(idea.lines) == 1:
+            parts += [whom] if whom else []
+        else:
+            parts.append(f"{dash}: {word}" + (f" ({whom})" if whom else ""))
+    return _wrapped(parts)
+
+
+def _wrapped(parts: Sequence[str]) -> str:
+    """The parts in lines that fit over a panel; no part is cut."""
+    lines: list[str] = []
+    for part in parts:
+        longer = f"{lines[-1]} · {part}" if lines else ""
+        if lines and len(unescape(longer)) <= _WIDE:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return "<br>".join(lines)
+
+
+def named(names: Sequence[str]) -> str:
+    """Runs in the words of a panel's second line."""
+    return ", ".join(map(shortened, names)) if len(names) <= _NAMED else f"{len(names)} runs"
+
+
+def checked_split(split: str) -> None:
+    """Raises KnobError for an unknown split."""
+    if split not in SPLITS:
+        raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(str(split), SPLITS)}")
+
+
+def shape(x: object) -> str:
+    """What was given, in words: its columns, or its type."""
+    columns = list(map(str, getattr(x, "columns", ())))
+    return f"a table of {', '.join(columns[:8])}{' …' if len(columns) > 8 else ''}" if columns else type(x).__name__
