@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Bounds": "diagnosis",
+    "Diagnosis": "diagnosis",
     "Foreign": "schema",
     "ImportFormatError": "schema",
     "KnobError": "schema",
@@ -22,8 +24,10 @@ _HOME = {
     "SiworkError": "schema",
     "Sizes": "loop",
     "Unfinished": "schema",
+    "Verdict": "diagnosis",
     "check": "schema",
     "compare": "reporting",
+    "diagnose": "diagnosis",
     "fig_calibration": "figures",
     "fig_collapse": "figures",
     "fig_curves": "figures",
@@ -44,6 +48,8 @@ _HOME = {
 
 __all__ = [
     "RECIPES",
+    "Bounds",
+    "Diagnosis",
     "Foreign",
     "ImportFormatError",
     "KnobError",
@@ -58,8 +64,10 @@ __all__ = [
     "SiworkError",
     "Sizes",
     "Unfinished",
+    "Verdict",
     "check",
     "compare",
+    "diagnose",
     "fig_calibration",
     "fig_collapse",
     "fig_curves",
@@ -79,6 +87,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from siwork.diagnosis import Bounds, Diagnosis, Verdict, diagnose
     from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
     from siwork.launcher import launch
     from siwork.loop import Sizes, fork, resume, run
@@ -103,7 +112,7 @@ if TYPE_CHECKING:
     from siwork.store import Run, Runs
     from siwork.tasks import task
 
-_ROOMS = ("figures", "metrics", "policies", "recipes", "schema", "store", "tasks")
+_ROOMS = ("clinic", "diagnosis", "figures", "metrics", "policies", "recipes", "schema", "store", "tasks")
 
 
 def __getattr__(name: str) -> Any:

@@ -156,7 +156,8 @@ def test_of_earlier_rounds_only_the_first_is_held():
     assert_same(whole[whole["round"] == 4].reset_index(drop=True), ends)
 
 
-def test_a_round_is_let_go_before_the_next_but_one_is_read():
+def test_a_round_is_let_go_before_the_next_but_one_is_read(monkeypatch):
+    monkeypatch.setattr("siwork.metrics.packs.TOGETHER", 0)  # as if every round were large
     rows, alive = plain(rounds=6, score=0.5, response="a b c d"), []
 
     class Fresh:

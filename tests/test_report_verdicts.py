@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_runs import labelled_run
 
+from siwork.clinic import SIZES
 from siwork.diagnosis import NAMES, STATES, Diagnosis, Rates, diagnose
 from siwork.metrics import measure
 from siwork.reporting import compare, report
@@ -18,6 +19,7 @@ from siwork.reporting.states import TITLES, counts, deciding, good, majority, ra
 from siwork.reporting.strip import strip
 from siwork.reporting.verdicts import verdicts
 
+LAST = SIZES["small"].rounds
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)> [a](javascript:alert(3)) "
     "<a href='javascript:alert(4)'>x</a><style>*{display:none}</style>\u202e{answer}"
@@ -79,17 +81,18 @@ def test_each_group_has_its_state_its_last_good_round_and_every_verdict_once(pag
     assert f"Worst state: alarm in 2 of 2 seeds. Last good round: {good([*last.values()])}." in sudden
     assert f"siwork fork sudden-s0 sudden-s0-again --at {last['sudden-s0']}" in sudden
     assert '<span class="state alarm">' not in healthy
-    assert "Last good round: 6." in healthy
+    assert f"Last good round: {LAST}." in healthy
     assert "siwork fork" not in healthy
     for part in (sudden, healthy):
-        told = part.lower()
-        assert all(told.count(title.lower()) == 1 for title in TITLES.values())
+        fine = re.search(r"no sign of: (.*?)\.</p>", part)[1].split(", ")
+        heads = [head.lower() for head in re.findall(r"<h4>(.*?) <code>", part)]
+        assert sorted(fine + heads) == sorted(title.lower() for title in TITLES.values())
 
 
 def test_an_alarm_says_since_when_in_how_many_seeds_and_against_which_bound(page, both):
     card = verdict_section(page).split("<code>collapse</code>")[1].split("</article>")[0]
     verdict = both.diagnoses["sudden"].of("collapse", "sudden-s0")
-    assert verdict.since in (3, 4)  # planted in round 3
+    assert verdict.since in (LAST // 2, LAST // 2 + 1)  # planted half-way
     assert f"alarm in 2 of 2 seeds, since round {verdict.since}" in card
     assert f"sudden-s0: {deciding(verdict)}" in card
     assert f"bound −{-verdict.bound:.3f}" in deciding(verdict)
@@ -97,7 +100,7 @@ def test_an_alarm_says_since_when_in_how_many_seeds_and_against_which_bound(page
         assert words.replace("'", "&#x27;") in card
     assert rates(verdict)[1:] in card
     assert card.count("<li>") == 2  # seed by seed
-    assert '<svg viewBox="0 0 280 48"' in card
+    assert '<svg class="strip"' in card
 
 
 def test_completions_of_a_card_are_text(page, both):
@@ -133,16 +136,15 @@ def test_without_truth_or_scores_what_cannot_be_said_is_unknown_with_its_reason(
     assert all(v.seen.replace("'", "&#x27;") in part for v in unknown)
 
 
-def test_seeds_that_disagree_are_said_to(tmp_path, sudden, healthy):
-    found = compare([sudden[0], healthy])
-    both = Diagnosis([*found.diagnoses["sudden"], *found.diagnoses["healthy"]])
-    group = found.groups[0]._replace(runs=[sudden[0], healthy])
-    part = verdicts(found._replace(groups=[group], diagnoses={group.name: both}))
+def test_seeds_that_disagree_are_said_to(both, sudden, healthy):
+    mixed = Diagnosis(v for one in both.diagnoses.values() for v in one if v.run != "sudden-s1")
+    group = both.groups[0]._replace(runs=[sudden[0], healthy])
+    part = verdicts(both._replace(groups=[group], diagnoses={group.name: mixed}))
     assert "Worst state: alarm in 1 of 2 seeds, fine in 1; the seeds disagree." in part
-    assert f"Last good round: {both.last_good['sudden-s0']}, 6 by seed." in part
+    assert f"Last good round: {mixed.last_good['sudden-s0']}, {LAST} by seed." in part
     card = part.split("<code>collapse</code>")[1].split("</article>")[0]
     assert '<span class="state fine">' in card.split("</p>")[0]  # one of two is not more than half
-    assert "alarm in 1 of 2 seeds, fine in 1; the seeds disagree, since round" in card
+    assert "alarm in 1 of 2 seeds, fine in 1; the seeds disagree; alarm since round" in card
 
 
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=9))

@@ -18,7 +18,7 @@ from siwork.metrics.catalogue import DEFAULT
 from siwork.metrics.intervals import wilson
 
 HERE = Path(__file__).parent
-HEALTHY, PLANTED = 400, 120  # runs a case; half as many of the large size
+HEALTHY, PLANTED = 300, 60  # runs a case; half as many of the large size
 HALVED = "large"
 FAR = 1_000_000  # planted runs take other seeds than healthy ones, which would be their twins
 SIGNS = [sign.metric for question in QUESTIONS for sign in question.signs]

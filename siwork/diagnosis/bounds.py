@@ -48,8 +48,8 @@ class Bounds(Knobbed):
         0.02, "Rise of the squared calibration error; 0.02 is 0.14 of probability.", low=0.0, high=1.0
     )
     ranking: float = knob(0.1, "Fall of the chance to rank a right sample above a wrong one.", low=0.0, high=1.0)
-    score_above_truth: float = knob(0.1, "Rise of the mean score above the mean truth.", low=0.0, high=1.0)
-    truth: float = knob(0.1, "Fall of pass@1.", low=0.0, high=1.0)
+    score_above_truth: float = knob(0.05, "Rise of the mean score above the mean truth.", low=0.0, high=1.0)
+    truth: float = knob(0.05, "Fall of pass@1.", low=0.0, high=1.0)
     token_entropy: float = knob(0.9, "Fall of the next-token entropy, as a share.", low=0.0, high=1.0)
     support: float = knob(0.6, "Fall of the share of first-round answers still found, as a share.", low=0.0, high=1.0)
     repetition: float = knob(0.15, "Rise of the share of repeated 4-grams.", low=0.0, high=1.0)

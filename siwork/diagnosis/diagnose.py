@@ -14,7 +14,7 @@ from siwork.diagnosis.bounds import Bounds
 from siwork.diagnosis.operating import rates_of
 from siwork.diagnosis.quality import quality, seeds_apart
 from siwork.diagnosis.rule import Finding, judge
-from siwork.diagnosis.series import Series, series_of
+from siwork.diagnosis.series import Series, indexed, series_of
 from siwork.diagnosis.signs import QUESTIONS, Question
 from siwork.diagnosis.verdict import STATES, Diagnosis, Verdict
 from siwork.diagnosis.words import advised, meant, seen
@@ -86,7 +86,8 @@ def asked_of(own: pd.DataFrame, level: float) -> dict[str, list[Series]]:
     own : metric table of one run without rows by band
     level : coverage of its intervals
     """
-    every = {sign: series_of(own, sign, level) for question in QUESTIONS for sign in question.signs}
+    index = indexed(own)
+    every = {sign: series_of(index, sign, level) for question in QUESTIONS for sign in question.signs}
     known = {sign.metric for sign, series in every.items() if series.known}
     truth = next(series for sign, series in every.items() if sign.metric == "pass@1")
     better = truth.known and truth.harm[np.isfinite(truth.harm)][-1] < 0

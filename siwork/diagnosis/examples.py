@@ -11,7 +11,6 @@ import pyarrow as pa
 from siwork.diagnosis.verdict import Verdict
 from siwork.schema import KnobError, SchemaError, check
 
-
 _FLOAT = pd.ArrowDtype(pa.float64())
 
 

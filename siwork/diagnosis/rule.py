@@ -102,10 +102,14 @@ def _excluded(series: Series, bound: float, at: int) -> bool:
 
 
 def _onset(series: Series, bound: float, at: int) -> int:
-    """First round of the unbroken stretch before `at` in which there is harm: above 0 at 95 %, and a quarter of the bound."""
+    """First round of the unbroken stretch before `at` in which there is harm: above 0 at 95 %, and a quarter of the bound; of
+    a level, 0.8 of its bound.
+    """
     h = series.harm
     error = np.where(np.isfinite(series.below), series.below, 0.0)
     there = (h - _quantile(series.n, _POINTWISE) * error > 0) & (h > bound / 4)
+    if series.sign.level:
+        there = h > _NEAR * bound
     begin = at
     while begin > 0 and there[begin - 1]:
         begin -= 1

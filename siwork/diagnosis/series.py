@@ -39,31 +39,37 @@ class Series(NamedTuple):
         return bool(np.isfinite(self.harm).any())
 
 
-def series_of(own: pd.DataFrame, sign: Sign, level: float) -> Series:
-    """The sign in the rows of one run, on the first of its splits where it is known.
+Index = dict[tuple[str, str], pd.DataFrame]  # (split, metric) → its rows by round
 
-    own : metric table of one run without rows by band
-    level : coverage of its intervals
-    """
-    found = [_on(own[own["split"] == split], sign, split, level) for split in sign.splits]
+
+def indexed(own: pd.DataFrame) -> Index:
+    """The rows of one run, without those by band, by split and metric, rounds rising."""
+    parts = own.sort_values("round", kind="stable").groupby(["split", "metric"], sort=False)
+    return {(str(split), str(metric)): rows for (split, metric), rows in parts}
+
+
+def series_of(index: Index, sign: Sign, level: float) -> Series:
+    """The sign in the rows of one run, on the first of its splits where it is known; `level` is that of the intervals."""
+    found = [_on(index, sign, split, level) for split in sign.splits]
     return next((one for one in found if one.known), found[0])
 
 
-def _on(own: pd.DataFrame, sign: Sign, split: str, level: float) -> Series:
-    metric = _largest(own) if sign.metric == "pass@k" else sign.metric
-    levels = own[own["metric"] == metric].sort_values("round")
+def _on(index: Index, sign: Sign, split: str, level: float) -> Series:
+    metric = _largest(index) if sign.metric == "pass@k" else sign.metric
+    none = next(iter(index.values())).iloc[:0]
+    levels = index.get((split, metric), none)
     first = float(levels["value"].iloc[0]) if len(levels) and pd.notna(levels["value"].iloc[0]) else np.nan
     if sign.level:
         return _made(sign, metric, split, _with_wilson(levels, level), first, level, False)
-    changes = own[own["metric"] == f"{metric}_change"].sort_values("round")
+    changes = index.get((split, f"{metric}_change"), none)
     if changes["value"].notna().any():
         return _made(sign, metric, split, changes, first, level, True)
     return _made(sign, metric, split, _unpaired(levels), first, level, True)
 
 
-def _largest(own: pd.DataFrame) -> str:
+def _largest(index: Index) -> str:
     """The pass@k of the largest k."""
-    ks = [int(match[1]) for name in own["metric"].unique() if (match := _PASS.match(name)) and not match[2]]
+    ks = [int(match[1]) for _, name in index if (match := _PASS.match(name)) and not match[2]]
     return f"pass@{max(ks, default=1)}"
 
 

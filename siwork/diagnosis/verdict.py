@@ -120,8 +120,9 @@ class Diagnosis(list[Verdict]):
 
     @property
     def state(self) -> str:
-        """The worst state of all: alarm, watch, fine, or unknown where nothing at all is known."""
-        return min((v.state for v in self), key=STATES.index, default="unknown")
+        """The worst state of all: alarm, watch, fine, or unknown; good data alone make no run fine."""
+        states = [v.state for v in self if (v.name, v.state) != ("data_quality", "fine")]
+        return min(states, key=STATES.index, default="unknown")
 
     @property
     def runs(self) -> list[str]:

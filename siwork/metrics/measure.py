@@ -16,6 +16,7 @@ from siwork.metrics.catalogue import CHANGE, DEFAULT, metric_of
 from siwork.metrics.cells import reduce_rows
 from siwork.metrics.draws import whole
 from siwork.metrics.intervals import checked_level
+from siwork.metrics.packs import packed
 from siwork.metrics.since import First, changes_since
 from siwork.metrics.study import Common, Place, Study, commons
 from siwork.schema import METRICS, SPLITS, KnobError, SchemaError, check
@@ -87,7 +88,8 @@ def measure(
 
     Parameters
     ----------
-    rows : row table, or an object with `iter_rows()` (Run, Runs), which is read one round at a time
+    rows : row table, or an object with `iter_rows()` (Run, Runs), which is read one round at a time,
+        small rounds together
     metrics : names, which `siwork metrics` lists, and their changes; `pass@k` is pass@1, 2, 4, … up to k, pass@<number> one
         of them; None is `siwork.metrics.catalogue.DEFAULT`: levels of every family, and the changes of those that tell
         whether a loop goes wrong, which leave where `by` is not ("round",)
@@ -101,8 +103,8 @@ def measure(
     Returns
     -------
     DataFrame of schema METRICS with `band`, `k` and the columns of `by`; unknown is null, the reason is in `method`. Rows
-    that lack what a metric needs leave it and are counted there; a log-probability of −∞ counts as unknown. The level of
-    the intervals is in `attrs["level"]`.
+    that lack what a metric needs leave it and are counted there; a log-probability of −∞ counts as unknown. `se` is the
+    standard error of a change, also where too few problems differ for an interval; the level is in `attrs["level"]`.
 
     Raises
     ------
@@ -118,9 +120,9 @@ def measure(
     if isinstance(rows, pd.DataFrame):
         parts = [_measured(rows, wish, {}, {})]
     elif "round" in wish.by:
-        sizes = _shared(frames(rows, [*wish.by, *wish.commons]), wish)
+        sizes = _shared(packed(frames(rows, [*wish.by, *wish.commons])), wish)
         one = partial(_measured, wish=wish, shared=sizes, held={})
-        parts = list(map(one, frames(rows, [*wish.by, *wish.columns])))  # map lets a round go before the next is read
+        parts = list(map(one, packed(frames(rows, [*wish.by, *wish.columns]))))  # map lets rows go before it reads on
     else:
         tables = list(frames(rows, [*wish.by, *wish.columns]))
         parts = [_measured(pd.concat(tables, ignore_index=True), wish, {}, {})] if tables else []

@@ -106,12 +106,7 @@ def card(one: Together, source: Run | pd.DataFrame, *, level: str = "h4") -> Htm
     level : the heading's element
     """
     shown, states = one.shown, [v.state for v in one.each]
-    apart = "; the seeds disagree" if len(set(states)) > 1 else ""
-    facts = [
-        f"{counts(states)}{apart}" if len(states) > 1 else "",
-        since([v for v in one.each if v.state == shown.state]),
-    ]
-    head = element("p", badge(one.state), " ", ", ".join(fact for fact in facts if fact), class_="soft")
+    head = element("p", badge(one.state), " ", _facts(one), class_="soft")
     why = [("Seen", shown.seen), ("Means", shown.means), ("To try", shown.advice)]
     body = [element("div", element("dt", name), element("dd", words)) for name, words in why if words]
     numbers = deciding(shown)
@@ -128,6 +123,15 @@ def card(one: Together, source: Run | pd.DataFrame, *, level: str = "h4") -> Htm
         _completions(shown, source),
         class_=f"card {one.state}",
     )
+
+
+def _facts(one: Together) -> str:
+    """In how many seeds, and since when."""
+    states, shown = [v.state for v in one.each], one.shown
+    dated = since([v for v in one.each if v.state == shown.state])
+    if len(set(states)) > 1:
+        return f"{counts(states)}; the seeds disagree" + (f"; {shown.state} {dated}" if dated else "")
+    return ", ".join(part for part in (counts(states), dated) if part)
 
 
 def _capital(words: str) -> str:

@@ -34,7 +34,7 @@ DEFAULT = (
     "samples_drawn", "mean_tokens", "mean_characters", "unfinished_rate", "empty_rate", "rep_4", "mean_logp", "kl_to_base",
     # since the first round
     "pass@1_change", "pass@k_change",
-    "distinct_correct_change", "right_variety_change", "answer_entropy_change", "gini_simpson_change",
+    "distinct_correct_change", "solution_coverage_change", "right_variety_change", "answer_entropy_change", "gini_simpson_change",
     "token_entropy_change", "support_kept_change", "mode_share_change", "vendi_change",
     "tail_share_change", "tail_coverage_change", "tail_solve_rate_change",
     "mean_score_change", "mean_gold_change", "proxy_gold_gap_change", "precision_change", "false_positive_rate_change",
