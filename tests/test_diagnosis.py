@@ -12,7 +12,7 @@ import siwork
 from siwork.diagnosis import NAMES, QUESTIONS, STATES, Bounds, alarmed_at, diagnose, judge
 from siwork.diagnosis.series import indexed, series_of
 from siwork.diagnosis.signs import Sign
-from siwork.metrics import measure
+from siwork.metrics import measure, over_seeds
 from siwork.schema import KnobError, SchemaError
 
 BASE = {"run": "a", "split": "heldout", "unit": "", "n": 100, "method": "mean"}
@@ -302,6 +302,20 @@ def test_rows_that_show_it_come_from_the_round_and_the_run() -> None:
         found[0].rows(rows, 0)
     with pytest.raises(SchemaError, match="row table or a run"):
         found[0].rows(3)
+
+
+def test_tables_from_files_and_over_seeds_are_read(tmp_path: object) -> None:
+    runs = pd.concat([plain(run=f"s{i}", seed=i) for i in range(3)])
+    made = measure(runs)
+    made.to_csv(f"{tmp_path}/m.csv", index=False)
+    made.to_parquet(f"{tmp_path}/m.parquet")
+    states = [v.state for v in diagnose(made)]
+    assert [v.state for v in diagnose(pd.read_csv(f"{tmp_path}/m.csv"))] == states
+    assert [v.state for v in diagnose(pd.read_parquet(f"{tmp_path}/m.parquet"))] == states
+    pooled = diagnose(over_seeds(made))
+    assert pooled.runs == ["all runs"]
+    assert "3 seeds" in pooled.of("collapse").seen
+    assert len(diagnose(made.iloc[:0])) == 0
 
 
 def test_what_is_no_metric_table_is_refused() -> None:

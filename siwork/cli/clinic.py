@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from siwork.cli.diagnose import facts, wrapped
+from siwork.cli.rates import rates_markdown
 from siwork.clinic import CASES, SIZES, labelled
 from siwork.diagnosis import diagnose
 from siwork.metrics import measure
@@ -21,6 +22,9 @@ _HEALTHY = "healthy"
 
 def clinic(options: argparse.Namespace) -> int:
     """`siwork clinic [CASE…]`: list the cases, or make, diagnose and show them. Raises KnobError, RunError."""
+    if options.rates:
+        print(rates_markdown())
+        return 0
     if not options.cases:
         _list(options.json)
         return 0

@@ -192,7 +192,8 @@ def _clinic(commands: Commands) -> None:
     sentence = "Show runs with planted failures beside healthy ones, and what is diagnosed; without a case, list them."
     parser = _command(commands, "clinic", "clinic:clinic", sentence)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names of cases, or all")
-    parser.add_argument("--size", default="usual", help="small, usual or large (default usual)")
+    parser.add_argument("--size", default="usual", help="scant, small, usual or large (default usual)")
     parser.add_argument("--seed", type=int, default=0, help="seed of problems and draws (default 0)")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write a page a case, and an index, there")
+    parser.add_argument("--rates", action="store_true", help="print how often each verdict was measured to alarm")
     parser.add_argument("--json", action="store_true", help="for programs")

@@ -63,7 +63,10 @@ def diagnose(metrics: pd.DataFrame, bounds: Bounds | None = None) -> Diagnosis:
 def _checked(metrics: Any) -> pd.DataFrame:
     if not isinstance(metrics, pd.DataFrame) or "metric" not in metrics.columns:
         raise SchemaError(f"diagnose takes a metric table, got {_kind(metrics)}; next: diagnose(measure(rows))")
-    table = check(metrics, needs=[column.name for column in METRICS], table="metrics")
+    words = {
+        name: metrics[name].fillna("") for name in ("unit", "method") if name in metrics
+    }  # a CSV file loses empty text
+    table = check(metrics.assign(**words), needs=[column.name for column in METRICS], table="metrics")
     if table["round"].isna().any():
         raise SchemaError("diagnose needs a metric table by round, got rows without one; measure with by=('round',)")
     plain = table[table["band"].isna()] if "band" in table else table
@@ -152,7 +155,7 @@ def _verdict(run: str, question: Question, found: list[Finding], own: pd.DataFra
         unit="" if row is None else str(row["unit"]),
         n=0 if row is None else int(row["n"]),
         seen=seen(found, state),
-        means=meant(question, state),
+        means=meant(question, worst, state),
         advice=advised(question, found, state),
         evidence=evidence(found),
         source=question.source,

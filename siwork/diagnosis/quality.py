@@ -26,8 +26,9 @@ def quality(run: str, own: pd.DataFrame, apart: str = "") -> Verdict:
     faults = [*_faults(own, known), *([apart] if apart else [])]
     state = "unknown" if known.empty else "watch" if faults else "fine"
     n = int(known["n"].max()) if len(known) else 0
+    many = "seeds" if "conclusion" in own else "problems"  # what n counts in a table pooled over seeds
     words = {
-        "fine": f"{n} problems, equal numbers of samples and the same problems in every round.",
+        "fine": f"{n} {many}, equal numbers of samples and the same problems in every round.",
         "watch": " ".join(faults),
         "unknown": "Nothing is known: no metric of this run has a value.",
     }
@@ -63,7 +64,7 @@ def _faults(own: pd.DataFrame, known: pd.DataFrame) -> Iterator[str]:
     if known.empty:
         return
     most = int(known["n"].max())
-    if most < _PROBLEMS:
+    if most < _PROBLEMS and "conclusion" not in own:
         yield f"Only {most} problems: below {_PROBLEMS} most numbers have no interval."
     k = _draws(own)
     if k is not None and k < _SAMPLES:

@@ -105,6 +105,7 @@ QUESTIONS = (
         (
             Sign("pass@1", "right in one try", -1, "truth"),
             Sign("mean_gold", "right samples", -1, "truth", instead=("pass@1",)),
+            Sign("mean_score", "mean score", -1, "truth", TRAIN, instead=("pass@1", "mean_gold")),
             Sign("token_entropy", "next-token entropy", -1, "token_entropy", relative=True, least=0.01),
             Sign("rep_4", "repeated 4-grams", 1, "repetition"),
             Sign("mode_share", "problems with one common answer", 1, "one_answer"),

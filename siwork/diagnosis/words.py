@@ -33,7 +33,10 @@ def _moved(one: Finding) -> str:
     row, sign = series.rows.iloc[at], series.sign
     value, low, high = (math.nan if pd.isna(row[key]) else float(row[key]) for key in ("value", "low", "high"))
     label = sign.label[0].upper() + sign.label[1:]
-    n, unit = f"{int(row['n'])} problems", f" {row['unit']}" if row["unit"] else ""
+    n, unit = (
+        f"{int(row['n'])} {'seeds' if 'conclusion' in row.index else 'problems'}",
+        f" {row['unit']}" if row["unit"] else "",
+    )
     bound = sign.worse * one.bound
     if not series.change:
         held = f"the bound is {number(bound, value, low, high)}"
@@ -55,11 +58,11 @@ def _short(one: Finding) -> str:
     return f"{sign.label} ({number(value, sign=one.series.change)}, bound {bound})"
 
 
-def meant(question: Question, state: str) -> str:
-    """What it means; a watch is no more than an early sign."""
-    if state == "watch":
-        return f"If this goes on: {question.means[0].lower()}{question.means[1:]}"
-    return question.means if state == "alarm" else ""
+def meant(question: Question, worst: Finding, state: str) -> str:
+    """What it means; a watch that is no softened alarm is no more than an early sign."""
+    if state == "watch" and worst.state != "alarm":
+        return "Not yet an alarm: half of the bound is passed beyond doubt, or all of it by the estimate alone."
+    return question.means if state in ("alarm", "watch") else ""
 
 
 def advised(question: Question, found: list[Finding], state: str) -> str:

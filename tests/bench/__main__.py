@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("imports", "tabular", "demo", "sampling", "engine", "rounds", "metrics", "scale")
+PARTS = ("imports", "tabular", "demo", "sampling", "engine", "rounds", "metrics", "scale", "verdicts")
 
 
 def main() -> None:
