@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -14,10 +15,19 @@ from siwork.diagnosis import NAMES, diagnose, operating_curves
 from siwork.metrics import measure
 
 DATA = Path(__file__).parents[1] / "data" / "diagnosis"
-sys.path.insert(0, str(DATA))
-import make  # noqa: E402
-import tiny  # noqa: E402
 
+
+def script(name: str) -> ModuleType:
+    """A script of the folder as a module."""
+    spec = importlib.util.spec_from_file_location(f"diagnosis_{name}", DATA / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make, tiny = script("make"), script("tiny")
 CURVES = operating_curves()
 PLANTED = CURVES[CURVES["planted"]]
 STATED = [size for size in SIZES if size != "scant"]  # sizes for which power is promised
