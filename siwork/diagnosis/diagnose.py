@@ -190,8 +190,8 @@ def last_good(own: pd.DataFrame, verdicts: list[Verdict]) -> int | None:
     return before[-1] if before else None
 
 
-def size_of(own: pd.DataFrame) -> tuple[int, int, int]:
-    """Problems, samples a problem and later rounds, as far as the table tells."""
-    truth = own[own["value"].notna()]
+def size_of(own: pd.DataFrame) -> tuple[int, int]:
+    """Problems, and samples a problem, as far as the table of one run tells."""
+    known = own[own["value"].notna()]
     ks = [int(name[5:]) for name in own["metric"].unique() if name.startswith("pass@") and name[5:].isdigit()]
-    return int(truth["n"].max() if len(truth) else 0), max(ks, default=1), max(int(own["round"].nunique()) - 1, 0)
+    return int(known["n"].max() if len(known) else 0), max(ks, default=1)

@@ -44,8 +44,8 @@ def operating_curves() -> pd.DataFrame:
 
 
 @lru_cache(maxsize=256)
-def rates_of(name: str, size: tuple[int, int, int]) -> Rates | None:
-    """The rates of a verdict for runs of about (problems, samples, rounds): the largest measured size that is no larger.
+def rates_of(name: str, size: tuple[int, int]) -> Rates | None:
+    """The rates of a verdict for runs of about (problems, samples a problem): the most samples a round that are no more.
 
     None for a verdict that was not measured.
     """
@@ -53,8 +53,8 @@ def rates_of(name: str, size: tuple[int, int, int]) -> Rates | None:
     mine = table[table["verdict"] == name]
     if mine.empty:
         return None
-    sizes = mine[["size", "problems"]].drop_duplicates().sort_values("problems")
-    fits = sizes[sizes["problems"] <= max(size[0], int(sizes["problems"].min()))]
+    sizes = mine.drop_duplicates("size").assign(rows=lambda own: own["problems"] * own["samples"]).sort_values("rows")
+    fits = sizes[sizes["rows"] <= max(size[0] * size[1], int(sizes["rows"].min()))]
     own = mine[mine["size"] == fits["size"].iloc[-1]]
     healthy, planted = own[own["healthy"]], own[own["planted"]]
     row, worst = own.iloc[0], healthy.sort_values("alarm").iloc[-1]

@@ -37,7 +37,7 @@ class Rates(NamedTuple):
     power_low: float
     power_high: float
     delay: float  # median rounds from the planted onset to the alarm
-    plant: str  # the planted failure
+    plant: str  # the planted failure, a case of `siwork clinic`
     effect: str  # its size in words
     size: str  # what the runs were like
     runs: int  # healthy runs behind the rate
@@ -49,7 +49,7 @@ class Rates(NamedTuple):
         if not math.isnan(self.power):
             words += f", power {self.power:.0%} [{self.power_low:.0%}, {self.power_high:.0%}]"
             words += "" if math.isnan(self.delay) else f" after {self.delay:g} rounds (median)"
-            words += f" against {self.effect}"
+            words += f" against a planted {self.plant}"
         return f"{words}; measured on {self.runs:,} healthy runs of {self.size}"
 
 
