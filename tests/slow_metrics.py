@@ -621,6 +621,16 @@ def accepts(row):
     return row["score"] is not None and row["score"] >= 0.5
 
 
+def of_scored(among, of):
+    """`share` of the rows of a group with any score; without one there was no verifier."""
+
+    def make(g):
+        scored = any(row["score"] is not None for row in g.rows)
+        return share(g, lambda row: scored and among(row), of)
+
+    return make
+
+
 def judged(row):
     return row["gold"] is not None
 
@@ -1026,9 +1036,9 @@ SLOW = {
     "proxy_gold_gap": gap,
     "proxy_gold_gap_kept": lambda g: gap(g, kept),
     "precision": lambda g: share(g, lambda row: judged(row) and accepts(row), lambda row: row["gold"]),
-    "recall": lambda g: share(g, lambda row: row["gold"], accepts),
-    "false_positive_rate": lambda g: share(g, lambda row: row["gold"] is False, accepts),
-    "false_negative_rate": lambda g: share(g, lambda row: row["gold"], lambda row: not accepts(row)),
+    "recall": of_scored(lambda row: row["gold"], accepts),
+    "false_positive_rate": of_scored(lambda row: row["gold"] is False, accepts),
+    "false_negative_rate": of_scored(lambda row: row["gold"], lambda row: not accepts(row)),
     "kept_precision": lambda g: share(g, lambda row: judged(row) and kept(row), lambda row: row["gold"]),
     "auroc_within": auroc_within,
     "auroc": pooled(auroc),

@@ -339,7 +339,9 @@ def test_a_metric_asked_for_twice_comes_once():
 def test_no_rows_give_an_empty_table():
     table = measure(SMALL.iloc[:0])
     assert len(table) == 0
-    assert {"run", "round", "split", "band", "metric", "value", "low", "high", "n", "unit", "method", "k", "se"} == set(table)
+    assert {"run", "round", "split", "band", "metric", "value", "low", "high", "n", "unit", "method", "k", "se"} == set(
+        table
+    )
 
 
 def test_an_exact_verifier_has_no_gap_and_says_how_sure_that_is():

@@ -75,11 +75,14 @@ def _confusion(of: str, among: str) -> Callable[[Study], Ratio]:
         is_ = {"accepted": accepted, "rejected": ~accepted, "right": gold == 1, "wrong": gold == 0}
         if "weight" in cells.columns:
             is_["kept"] = cells.columns["weight"] > 0
-        whole = is_[among] & known
+        whole, lacking = is_[among] & known, f"known gold and is {among}"
+        if among != "kept":  # a round without any score has no verifier, which would seem to reject all
+            scored = cells.rows_by_group(~np.isnan(cells.columns["score"])) > 0
+            whole, lacking = whole & scored[cells.group[cells.unit]], f"{lacking}, in a round that has scores"
         how = f"{of} / {among}" + ("" if among == "kept" else f", accepted is score ≥ {THRESHOLD}")
         lost = cells.rows_by_group(~known)
         part = cells.count(whole & is_[of]).astype(float)
-        return Ratio(part, cells.count(whole).astype(float), how, f"known gold and is {among}", lost=lost)
+        return Ratio(part, cells.count(whole).astype(float), how, lacking, lost=lost)
 
     return make
 
