@@ -11,7 +11,7 @@ from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_divers
 from siwork.figures.curves import WORDS
 from siwork.figures.table import known, series_of, tidy
 from siwork.figures.theme import number
-from siwork.metrics import ledger, lorenz_table, reliability_table
+from siwork.metrics import crossing, ledger, lorenz_table, reliability_table
 from siwork.reporting.compare import Comparison
 from siwork.reporting.drawing import Drawing, described, drawing
 from siwork.reporting.html import Html, element
@@ -73,9 +73,21 @@ def figures(comparison: Comparison, questions: Sequence[Question]) -> Html:
 
 def _performance(comparison: Comparison, table: pd.DataFrame) -> Iterator[Drawing]:
     also = ["solution_coverage"] if known(table, "solution_coverage", "heldout") else []
+    crossed = _crossed(comparison)
     for name in ("pass@1", "pass@k", *also):
-        figure = fig_curves(comparison.table, metrics=[name])
+        figure = fig_curves(comparison.table, metrics=[name], crossing=crossed if name == "pass@k" else None)
         yield drawing(figure, described(table, WORDS[name][0], [(name, "heldout")]), _HELP[name])
+
+
+def _crossed(comparison: Comparison) -> pd.DataFrame | None:
+    """Where the pass@k curves of single runs cross; curves pooled over seeds have no such place with an interval."""
+    if any(len(group.runs) > 1 for group in comparison.groups):
+        return None
+    try:
+        parts = [crossing(group.runs[0]).assign(run=group.name) for group in comparison.groups]
+    except SchemaError:  # rows without truth have no such curves
+        return None
+    return pd.concat(parts, ignore_index=True)
 
 
 def _diversity(comparison: Comparison, table: pd.DataFrame) -> Iterator[Drawing]:
