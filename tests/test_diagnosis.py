@@ -246,8 +246,9 @@ def test_other_problems_are_said() -> None:
     assert "Round 2 held other problems" in quality(other)[1]
 
 
-def test_seeds_that_disagree_are_said() -> None:
-    one, two = plain(run="s0"), plain(run="s1", seed=5)
+@pytest.mark.parametrize("split", ["heldout", "train"])
+def test_seeds_that_disagree_are_said(split: str) -> None:
+    one, two = (plain(run=f"s{i}", seed=5 * i).assign(split=split) for i in range(2))
     two.loc[two["round"] == 2, "gold"] = False
     found = diagnose(measure(pd.concat([one, two])))
     assert "Seeds disagree" in found.of("data_quality", "s0").seen

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+from scipy.special import chdtrc, stdtrit
 
 from siwork.diagnosis.verdict import Verdict
 
@@ -109,18 +109,17 @@ def seeds_apart(runs: Mapping[str, pd.DataFrame], level: float) -> str:
     Cochran's Q of the last common round's paired changes, which are independent between runs but for shared problems:
     Q = Σ (x − x̄)²/se² is χ² with one degree of freedom less than runs where seeds do not differ.
     """
-    tables = {
-        run: own[(own["metric"] == "pass@1_change") & (own["split"] == "heldout") & own["low"].notna()]
-        for run, own in runs.items()
-    }
-    if len(tables) < 2 or any(table.empty for table in tables.values()):
+    moved = {run: own[(own["metric"] == "pass@1_change") & own["low"].notna()] for run, own in runs.items()}
+    split = "heldout" if all((own["split"] == "heldout").any() for own in moved.values()) else "train"
+    tables = [own[own["split"] == split] for own in moved.values()]
+    if len(tables) < 2 or any(table.empty for table in tables):
         return ""
-    r = min(int(table["round"].max()) for table in tables.values())
-    rows = pd.concat([table[table["round"] == r] for table in tables.values()])
+    r = min(int(table["round"].max()) for table in tables)
+    rows = pd.concat([table[table["round"] == r] for table in tables])
     if len(rows) < 2:
         return ""
-    x = rows["value"].to_numpy(float)
-    se = (rows["high"] - rows["low"]).to_numpy(float) / (2 * 1.96 if level == 0.95 else 4)
+    x, low, high, n = (rows[key].to_numpy(float) for key in ("value", "low", "high", "n"))
+    se = (high - low) / (2 * stdtrit(np.maximum(n - 1, 1), 0.5 + level / 2))
     w = 1 / np.maximum(se, 1e-9) ** 2
     q = float(np.sum(w * (x - np.average(x, weights=w)) ** 2))
     if chdtrc(len(x) - 1, q) > _BY_CHANCE:

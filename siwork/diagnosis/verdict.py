@@ -167,6 +167,9 @@ class Diagnosis(list[Verdict]):
         table = pd.DataFrame(lines, columns=[*shown, "unit", "n", "why", "rates"])
         return table.astype({key: "Int64" for key in ("since", "last_good", "round")})
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         lines = []
         for run in self.runs:
