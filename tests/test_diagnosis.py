@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import siwork
+from siwork.clinic import labelled
 from siwork.diagnosis import NAMES, QUESTIONS, STATES, Bounds, alarmed_at, diagnose, judge
 from siwork.diagnosis.series import indexed, series_of
 from siwork.diagnosis.signs import Sign
@@ -303,6 +304,20 @@ def test_rows_that_show_it_come_from_the_round_and_the_run() -> None:
         found[0].rows(rows, 0)
     with pytest.raises(SchemaError, match="row table or a run"):
         found[0].rows(3)
+
+
+@pytest.mark.parametrize(("seed", "shows"), [(0, "stubs"), (1, "runaways")])
+def test_the_rows_of_a_length_collapse_are_the_broken_ones(seed: int, shows: str) -> None:
+    rows = labelled("length-collapse", "scant", seed)
+    shown = diagnose(measure(rows)).of("length_collapse").rows(rows, 6)
+    assert shown["answer"].isna().all()
+    assert (shown["n_tokens"] <= 3).all() if shows == "stubs" else not shown["finished"].any()
+
+
+def test_the_rows_of_a_template_collapse_open_alike() -> None:
+    rows = labelled("template-collapse", "scant", 1)
+    shown = diagnose(measure(rows)).of("template_collapse").rows(rows, 6)
+    assert shown["response"].str[:24].nunique() < shown["problem"].nunique()
 
 
 def test_tables_from_files_and_over_seeds_are_read(tmp_path: object) -> None:

@@ -47,6 +47,8 @@ def operating_curves() -> pd.DataFrame:
 def rates_of(name: str, size: tuple[int, int]) -> Rates | None:
     """The rates of a verdict for runs of about (problems, samples a problem): the most samples a round that are no more.
 
+    Of several planted failures that a verdict must see, the one that it sees least or last.
+
     None for a verdict that was not measured.
     """
     table = _shipped()
@@ -58,7 +60,7 @@ def rates_of(name: str, size: tuple[int, int]) -> Rates | None:
     own = mine[mine["size"] == fits["size"].iloc[-1]]
     healthy, planted = own[own["healthy"]], own[own["planted"]]
     row, worst = own.iloc[0], healthy.sort_values("alarm").iloc[-1]
-    plant = planted.iloc[0] if len(planted) else None
+    plant = planted.sort_values(["alarm", "delay"], ascending=[True, False]).iloc[0] if len(planted) else None
     return Rates(
         false_alarm=float(worst["alarm"]),
         false_alarm_low=float(worst["low"]),
