@@ -85,7 +85,7 @@ def _crossed(comparison: Comparison) -> pd.DataFrame | None:
         return None
     try:
         parts = [crossing(group.runs[0]).assign(run=group.name) for group in comparison.groups]
-    except SchemaError:  # rows without truth have no such curves
+    except (KnobError, SchemaError):  # rows without truth, or of one round, have no such curves
         return None
     return pd.concat(parts, ignore_index=True)
 
