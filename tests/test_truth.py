@@ -13,7 +13,12 @@ from siwork.metrics.catalogue import DEFAULT, metric_of
 FOLDER = Path(__file__).parent.parent / "data" / "intervals"
 TABLE = pd.read_csv(FOLDER / "catalogue.csv")
 KEYS = ["metric", "band", "population", "problems", "samples"]
-WITHOUT = {"ece", "ece_floor", "accepted_gini_floor", "samples_drawn"}  # expected, biased or counted: no interval anywhere
+WITHOUT = {
+    "ece",
+    "ece_floor",
+    "accepted_gini_floor",
+    "samples_drawn",
+}  # expected, biased or counted: no interval anywhere
 AGAIN = [  # a population and design, and the metrics that are measured of it again
     (
         "countdown mid",
