@@ -66,6 +66,13 @@ def test_a_change_without_any_difference_is_fine() -> None:
     assert diagnose(rows).of("verifier_calibration").state == "fine"
 
 
+def test_few_problems_that_move_alike_are_no_certainty() -> None:
+    rows = plain(problems=3, rounds=2).assign(gold=lambda own: own["round"] == 0)  # all right, then all wrong
+    assert diagnose(measure(rows)).of("collapse").state != "alarm"
+    still = plain(problems=3, rounds=2).assign(gold=True)
+    assert diagnose(measure(still)).of("collapse").state == "unknown"
+
+
 def test_a_value_without_interval_never_alarms() -> None:
     rows = table("pass@1", [0.9, 0.1, 0.1]).assign(low=np.nan, high=np.nan)
     assert diagnose(rows).of("collapse").state == "watch"

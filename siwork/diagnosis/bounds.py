@@ -10,8 +10,7 @@ from siwork.schema import Knobbed, knob
 
 @dataclass(frozen=True)
 class Bounds(Knobbed):
-    """How large a harm must be, beyond doubt, for an alarm; half of it, beyond doubt, or all of it by the estimate alone, is
-    watched.
+    """How large a harm must be for an alarm, once it is there beyond doubt; from half of it on it is watched.
 
     The sizes are conventions, set on labelled runs so that healthy ones stay silent (`operating_curves` has the measured
     rates). `error` is not a convention: it is the chance that noise alone alarms anywhere in a run, over all verdicts and

@@ -14,7 +14,7 @@ from siwork.diagnosis.bounds import Bounds
 from siwork.diagnosis.operating import rates_of
 from siwork.diagnosis.quality import quality, seeds_apart
 from siwork.diagnosis.rule import Finding, judge
-from siwork.diagnosis.series import Series, indexed, series_of
+from siwork.diagnosis.series import Series, draws, indexed, series_of
 from siwork.diagnosis.signs import QUESTIONS, Question
 from siwork.diagnosis.verdict import STATES, Diagnosis, Verdict
 from siwork.diagnosis.words import advised, meant, seen
@@ -28,19 +28,21 @@ def diagnose(metrics: pd.DataFrame, bounds: Bounds | None = None) -> Diagnosis:
 
     Each verdict rests on a few signs (`siwork.diagnosis.QUESTIONS`): changes since the first round, paired by problem where
     the table has them (`<metric>_change`), otherwise taken as independent, which is too careful. A sign alarms when its harm
-    is beyond its bound beyond doubt (`siwork.diagnosis.judge`); all signs and all rounds of a run share one chance of a false
-    alarm, `bounds.error`. Verdicts come with the rates measured on labelled runs (`siwork.diagnosis.operating_curves`).
+    is there beyond doubt and its 95 % limit is beyond the bound (`siwork.diagnosis.judge`); all signs and all rounds of a run
+    share one chance of a false alarm, `bounds.error`. Verdicts come with the rates measured on labelled runs
+    (`siwork.diagnosis.operating_curves`).
 
     Parameters
     ----------
-    metrics : metric table by round, as `siwork.measure(rows)` gives it by default, of one run or several; with fewer metrics
-        the verdicts that lack theirs are unknown, and say so
+    metrics : metric table by round, as `siwork.measure(rows)` gives it by default, of one run or of siblings, which differ in
+        the seed only: runs that disagree are told in `data_quality`; with fewer metrics the verdicts that lack theirs are
+        unknown, and say so
     bounds : how much harm is too much; None is `Bounds()`
 
     Returns
     -------
-    Diagnosis, a list of ten Verdicts a run: fine (harm as large as the bound is excluded), watch (half of it is beyond doubt,
-    or all of it by the estimate alone), alarm, or unknown (not measured, or too few problems to exclude it).
+    Diagnosis, a list of ten Verdicts a run: fine (harm as large as the bound is excluded), watch (as an alarm with half of the
+    bound, or all of it by the estimate), alarm, or unknown (not measured, or too few problems to exclude it).
 
     Raises
     ------
@@ -193,5 +195,4 @@ def last_good(own: pd.DataFrame, verdicts: list[Verdict]) -> int | None:
 def size_of(own: pd.DataFrame) -> tuple[int, int]:
     """Problems, and samples a problem, as far as the table of one run tells."""
     known = own[own["value"].notna()]
-    ks = [int(name[5:]) for name in own["metric"].unique() if name.startswith("pass@") and name[5:].isdigit()]
-    return int(known["n"].max() if len(known) else 0), max(ks, default=1)
+    return int(known["n"].max() if len(known) else 0), draws(own["metric"].unique()) or 1

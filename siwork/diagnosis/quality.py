@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc, stdtrit
 
+from siwork.diagnosis.series import draws
 from siwork.diagnosis.verdict import Verdict
 
 _PROBLEMS, _SAMPLES = 25, 4  # fewer can hardly carry an interval, or a spread within a problem
@@ -66,7 +67,7 @@ def _faults(own: pd.DataFrame, known: pd.DataFrame) -> Iterator[str]:
     most = int(known["n"].max())
     if most < _PROBLEMS and "conclusion" not in own:
         yield f"Only {most} problems: below {_PROBLEMS} most numbers have no interval."
-    k = _draws(own)
+    k = draws(own["metric"].unique())
     if k is not None and k < _SAMPLES:
         yield f"Only {k} sample{'' if k == 1 else 's'} a problem can be compared: diversity within a problem needs {_SAMPLES}."
     if own["round"].nunique() < 2:
@@ -81,18 +82,11 @@ def _faults(own: pd.DataFrame, known: pd.DataFrame) -> Iterator[str]:
         yield f"Up to {float(unread['value'].max()):.0%} of the answers could not be read."
 
 
-def _draws(own: pd.DataFrame, split: str | None = None) -> int | None:
-    """The number of samples a problem that all rounds have, the largest over splits; None where no metric tells."""
-    here = own if split is None else own[own["split"] == split]
-    ks = [int(name[5:]) for name in here["metric"].unique() if name.startswith("pass@") and name[5:].isdigit()]
-    return max(ks, default=None)
-
-
 def _unequal(own: pd.DataFrame, known: pd.DataFrame) -> Iterator[str]:
     """Unequal numbers of samples, between rounds or between problems."""
     for split, rows in known[known["metric"] == "samples_drawn"].groupby("split", sort=False):
         each = rows["value"].to_numpy(float) / np.maximum(rows["n"].to_numpy(float), 1)
-        least = _draws(own, str(split))
+        least = draws(own.loc[own["split"] == split, "metric"].unique())
         if each.max() > (1 + _UNEQUAL) * each.min():
             yield f"{split!s}: {each.min():.3g} to {each.max():.3g} samples a problem in different rounds."
         elif least and each.min() > (1 + _UNEQUAL) * least:

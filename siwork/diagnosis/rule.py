@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from siwork.diagnosis.series import Series
+from siwork.diagnosis.series import FEWEST, Series
 
 _POINTWISE = 0.95  # one-sided, for the onset and for `fine`
 _HALF, _NEAR = 0.5, 0.8  # share of the bound from which a change, and a level, is watched
-_FEWEST = 25  # problems from which a small change without an interval may count as none
 
 
 class Finding(NamedTuple):
@@ -98,7 +97,7 @@ def _excluded(series: Series, bound: float, at: int) -> bool:
     """Whether a harm as large as the bound can be excluded, or, without an interval, the estimate is a quarter of it."""
     if np.isfinite(series.above[at]):
         return bool(series.harm[at] + _quantile(series.n[at], _POINTWISE) * series.above[at] < bound)
-    return bool(abs(series.harm[at]) < bound / 4 and series.n[at] >= _FEWEST)
+    return bool(abs(series.harm[at]) < bound / 4 and series.n[at] >= FEWEST)
 
 
 def _onset(series: Series, bound: float, at: int) -> int:

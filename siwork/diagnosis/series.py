@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,9 +13,10 @@ from scipy.special import stdtrit
 from siwork.diagnosis.signs import Sign
 from siwork.metrics.intervals import wilson
 
-_PASS = re.compile(r"pass@(\d+)(_change)?\Z")
+_PASS = re.compile(r"pass@(\d+)\Z")
 _KEYS = ("value", "low", "high", "n", "round")
 _NONE = "no problem differs"  # how the metric table says that all pairs are equal
+FEWEST = 25  # problems from which a small change without an interval, or none in any of them, may count as none
 
 
 class Series(NamedTuple):
@@ -55,7 +57,7 @@ def series_of(index: Index, sign: Sign, level: float) -> Series:
 
 
 def _on(index: Index, sign: Sign, split: str, level: float) -> Series:
-    metric = _largest(index) if sign.metric == "pass@k" else sign.metric
+    metric = f"pass@{draws(name for _, name in index) or 1}" if sign.metric == "pass@k" else sign.metric
     none = next(iter(index.values())).iloc[:0]
     levels = index.get((split, metric), none)
     first = float(levels["value"].iloc[0]) if len(levels) and pd.notna(levels["value"].iloc[0]) else np.nan
@@ -67,10 +69,13 @@ def _on(index: Index, sign: Sign, split: str, level: float) -> Series:
     return _made(sign, metric, split, _unpaired(levels), first, level, True)
 
 
-def _largest(index: Index) -> str:
-    """The pass@k of the largest k."""
-    ks = [int(match[1]) for _, name in index if (match := _PASS.match(name)) and not match[2]]
-    return f"pass@{max(ks, default=1)}"
+def draws(metrics: Iterable[str]) -> int | None:
+    """The largest k of the pass@k among names of metrics, None where there is none.
+
+    >>> draws(["pass@1", "pass@8", "pass@16_change"])
+    8
+    """
+    return max((int(match[1]) for name in metrics if (match := _PASS.match(name))), default=None)
 
 
 def _with_wilson(levels: pd.DataFrame, level: float) -> pd.DataFrame:
@@ -98,8 +103,8 @@ def _made(sign: Sign, metric: str, split: str, rows: pd.DataFrame, first: float,
     if change and sign.relative and not first > sign.least:
         value = np.full(len(value), np.nan)
     down, up = _errors(rows, value, low, high, n, level)
-    same = rows["method"].astype(str).str.contains(_NONE, regex=False).to_numpy(bool) & (value == 0) & change
-    down, up = (np.where(same, 0.0, each) for each in (down, up))
+    still = rows["method"].astype(str).str.contains(_NONE, regex=False).to_numpy(bool) & (value == 0) & change
+    down, up = (np.where(still & (n >= FEWEST), 0.0, each) for each in (down, up))
     below, above = (down, up) if sign.worse > 0 else (up, down)
     reason = "" if np.isfinite(value).any() else _reason(rows, metric, split, first, sign)
     return Series(sign, metric, split, rounds, sign.worse * value, below, above, n, first, change, rows, reason)
@@ -110,15 +115,16 @@ def _errors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Standard errors below and above the value: the table's own, else read off its interval.
 
-    The error serves a test of no change, and differences of equal rounds are symmetric, for which Student's t is too careful,
-    not too bold, however few problems differ (Efron 1969); so it is used where the table gives no interval, too.
+    Differences of equal rounds are symmetric, and against no change Student's t is then too careful, not too bold, however
+    few problems differ (Efron 1969); so the error is used where the table gives no interval, too. Equal differences have
+    none of their own, which is no certainty: there the table's bound on what the problems not seen may do takes its place.
     """
     t = np.abs(stdtrit(np.maximum(n - 1, 1), 0.5 + level / 2))
     down, up = (value - low) / t, (high - value) / t
     if "se" not in rows:
         return down, up
     own = rows["se"].to_numpy(float, na_value=np.nan)
-    return np.where(np.isnan(own), down, own), np.where(np.isnan(own), up, own)
+    return np.where(own > 0, own, down), np.where(own > 0, own, up)
 
 
 def _reason(rows: pd.DataFrame, metric: str, split: str, first: float, sign: Sign) -> str:

@@ -37,7 +37,8 @@ def verdicts(comparison: Comparison) -> Html:
     """The verdicts on every group of siblings, those that matter first."""
     parts = [_of_group(group, comparison.diagnoses[group.name]) for group in comparison.groups]
     note = (
-        "An alarm: the harm is beyond its bound beyond doubt. Watch: half of it is, or the estimate alone is beyond it. "
+        "An alarm: the harm is there beyond doubt, and its 95 % limit is beyond the bound. Watch: the same with half of the "
+        "bound, or the estimate alone is beyond it. "
         "Fine: a harm as large as the bound is excluded. Unknown: not measured, or too uncertain to say. Over several seeds "
         "the state is the worst that more than half of them are in, or in a worse one."
     )
