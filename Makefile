@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: help demo lab test check bench clean
 help:
-	@echo "make demo   run real self-improvement rounds and write report.html (under a minute)"
+	@echo "make demo   run real self-improvement rounds and write report.html (about a minute)"
 	@echo "make lab    open the notebooks in JupyterLab"
 	@echo "make test   run all tests"
 	@echo "make check  lint, types, import contracts"
