@@ -25,8 +25,8 @@ test: .venv/ready
 	$(BIN)/python -m pytest
 
 check: .venv/ready
-	$(BIN)/ruff check siwork tests notebooks
-	$(BIN)/ruff format --check siwork tests
+	$(BIN)/ruff check siwork widgets tests notebooks
+	$(BIN)/ruff format --check siwork widgets tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from siwork.markup import Html, element
 from siwork.reporting import sections
 from siwork.reporting.compare import Comparison, compare
-from siwork.reporting.html import Html, element
 from siwork.reporting.page import document, save
 from siwork.reporting.questions import drawings, figures
 from siwork.reporting.repeat import repeat

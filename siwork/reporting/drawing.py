@@ -11,7 +11,7 @@ import pandas as pd
 from siwork.figures.curves import WORDS
 from siwork.figures.table import Series, pick, series_of
 from siwork.figures.theme import number
-from siwork.reporting.html import Html, element
+from siwork.markup import Html, element
 
 _LINE, _ABOVE = 15, 24  # px: a line of a panel's title, the room above it
 _NARROW, _PANEL = 11, 19  # rem a panel needs: in a row of many, in a row of up to three

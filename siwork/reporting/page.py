@@ -8,7 +8,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from siwork.reporting.html import Html, element, join, script_json, text
+from siwork.markup import Html, element, join, script_json, text
 from siwork.schema import RunError
 from siwork.store import atomic_write
 

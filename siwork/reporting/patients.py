@@ -11,8 +11,8 @@ import pandas as pd
 from siwork.diagnosis import Diagnosis
 from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
 from siwork.figures.table import series_of, tidy
+from siwork.markup import Html, element, join
 from siwork.reporting.drawing import described, drawing
-from siwork.reporting.html import Html, element, join
 from siwork.reporting.page import document
 from siwork.reporting.sections import grid, section
 from siwork.reporting.states import together

@@ -11,10 +11,10 @@ from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_divers
 from siwork.figures.curves import WORDS
 from siwork.figures.table import known, series_of, tidy
 from siwork.figures.theme import number
+from siwork.markup import Html, element
 from siwork.metrics import crossing, ledger, lorenz_table, reliability_table
 from siwork.reporting.compare import Comparison
 from siwork.reporting.drawing import Drawing, described, drawing
-from siwork.reporting.html import Html, element
 from siwork.reporting.sections import mark, section
 from siwork.schema import KnobError, SchemaError
 

@@ -6,8 +6,8 @@ import platform
 import shlex
 from importlib.metadata import PackageNotFoundError, version
 
+from siwork.markup import Html, element
 from siwork.reporting.compare import Comparison, Group
-from siwork.reporting.html import Html, element
 from siwork.reporting.sections import grid, section
 from siwork.schema import RecipeError, parse_call
 from siwork.store import Run

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from siwork.figures.marks import BAND_WORDS
+from siwork.markup import Html, element, join
 from siwork.reporting.compare import Comparison, Group
-from siwork.reporting.html import Html, element, join
 from siwork.reporting.sections import section
 from siwork.store import Run
 

@@ -11,8 +11,8 @@ from siwork.figures.curves import WORDS
 from siwork.figures.marks import BAND_WORDS
 from siwork.figures.table import Series, pick, series_of, tidy
 from siwork.figures.theme import SYMBOLS, interval, number
+from siwork.markup import Html, element, join
 from siwork.reporting.compare import Comparison
-from siwork.reporting.html import Html, element, join
 from siwork.reporting.words import accounts, told, told_name
 
 _MARKS = dict(zip(SYMBOLS, "●■◆▲▼✕", strict=True))

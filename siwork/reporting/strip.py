@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from siwork.diagnosis import Verdict
-from siwork.reporting.html import Html, element
+from siwork.markup import Html, element
 
 _WIDTH, _HEIGHT, _EDGE = 280, 48, 30  # px; the edge holds half of a word
 _ABOVE, _LINE, _BELOW = 11, 24, 44  # heights of the words above, of the axis and of the words below, px

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from siwork.diagnosis import Diagnosis, Verdict
+from siwork.markup import Html, element, join
 from siwork.reporting.compare import Comparison, Group
-from siwork.reporting.html import Html, element, join
 from siwork.reporting.samples import examples_table
 from siwork.reporting.sections import section
 from siwork.reporting.states import (

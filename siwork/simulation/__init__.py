@@ -1,0 +1,1 @@
+"""What-if worlds small enough to be recomputed while a slider moves."""

@@ -1,0 +1,1 @@
+"""Panels for notebooks: launch small rounds and see what they do to the model."""
