@@ -1,24 +1,74 @@
 """Runs in child processes: the parent may die, the run goes on; everybody meets in the run folder.
 
-`python -m siwork.launcher FOLDER` is the child: it plays the missing rounds of a prepared folder.
+`python -m siwork.launcher FOLDER` is the child: it plays the missing rounds of a prepared folder. With `-` after it, it
+first does the jobs on its standard input, and tells on its standard output which folders are ready.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from siwork.loop import prepare, resume
+from siwork.loop import fork, prepare, resume
 from siwork.policies import Policy
 from siwork.recipes import Recipe
 from siwork.schema import SiworkError
-from siwork.store import Run, log_file
+from siwork.store import Run, Writer, log_file
 from siwork.tasks import Task
 
 _started: list[subprocess.Popen[bytes]] = []  # kept so that finished children are reaped
+
+
+class Fresh(NamedTuple):
+    """A new run: what `prepare` takes, as texts and numbers."""
+
+    folder: str
+    recipe: str
+    task: str
+    policy: str
+    rounds: int
+    problems: str
+    seed: int
+
+    def make(self) -> None:
+        """Write the folder. Raises as `prepare`."""
+        prepare(**self._asdict())
+
+
+class Forked(NamedTuple):
+    """A run that begins with the rounds before `at` of another one; `changes` are those of `fork`."""
+
+    folder: str
+    source: str
+    at: int
+    changes: Mapping[str, Any]
+
+    def make(self) -> None:
+        """Write the folder. Raises as `fork`."""
+        fork(self.source, self.folder, self.at, **self.changes)
+
+
+class Further(NamedTuple):
+    """A run that goes on, to another number of updates unless `rounds` is None."""
+
+    folder: str
+    rounds: int | None = None
+
+    def make(self) -> None:
+        """Set the number of updates and forget a wish to stop. Raises Locked, Foreign, RunError."""
+        with Writer(self.folder) as writer:
+            if self.rounds is not None:
+                writer.extend(self.rounds)
+
+
+Job = Fresh | Forked | Further
+_JOBS: dict[str, type[Job]] = {kind.__name__: kind for kind in (Fresh, Forked, Further)}
 
 
 def launch(recipe: str | Recipe, task: str | Task, policy: str | Policy, **more: Any) -> Run:
@@ -37,26 +87,60 @@ def start(folder: str | Path, *, threads: int | None = None) -> subprocess.Popen
 
     threads : most threads for matrix products, None for the machine's own number
     """
+    with log_file(Path(folder)) as log:
+        return _child([str(folder)], threads, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def start_with(jobs: Sequence[Job], *, threads: int | None = None) -> tuple[subprocess.Popen[bytes], list[Path]]:
+    """Do jobs in a child process, which then plays the first one's folder as `start` does.
+
+    Waits for the jobs. What goes wrong with one of them is written to this process's standard error, a line each.
+
+    Returns
+    -------
+    child, and the folders that are ready to be played
+    """
+    child = _child([jobs[0].folder, "-"], threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with suppress(BrokenPipeError), child.stdin as words:
+        words.write(written(jobs))
+    with child.stdout as words:
+        ready = words.readline()  # empty when the child died over a job
+    return child, [Path(folder) for folder in json.loads(ready or "[]")]
+
+
+def written(jobs: Sequence[Job]) -> bytes:
+    """Jobs as JSON, for the standard input of another process; `read_jobs` reads them back to equal ones."""
+    return json.dumps([[type(job).__name__, job._asdict()] for job in jobs]).encode()
+
+
+def read_jobs(data: bytes) -> list[Job]:
+    """The jobs that `written` wrote; none in empty data.
+
+    >>> read_jobs(written([Further("runs/a", 3)]))
+    [Further(folder='runs/a', rounds=3)]
+    """
+    return [_JOBS[kind](**values) for kind, values in json.loads(data or b"[]")]
+
+
+def _child(words: list[str], threads: int | None, **ends: Any) -> subprocess.Popen[bytes]:
     for child in [c for c in _started if c.poll() is not None]:
         _started.remove(child)
     limit = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait without spinning leave a busy machine usable
     if threads is not None:
         limit |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    with log_file(Path(folder)) as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "siwork.launcher", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C in the parent's terminal must not reach it
-            env=os.environ | limit,
-        )
+    command = [sys.executable, "-m", "siwork.launcher", *words]
+    # of its own session: Ctrl-C in the parent's terminal must not reach it
+    child = subprocess.Popen(command, start_new_session=True, env=os.environ | limit, **ends)
     _started.append(child)
     return child
 
 
-def _main(folder: str) -> int:
+def _main(folder: str, *more: str) -> int:
     try:
+        if more and folder not in _done(read_jobs(sys.stdin.buffer.read())):
+            return 2
         resume(folder)
     except SiworkError as error:
         sys.stderr.write(f"{error}\n")
@@ -64,5 +148,23 @@ def _main(folder: str) -> int:
     return 0
 
 
+def _done(jobs: Sequence[Job]) -> list[str]:
+    """Do the jobs, tell the parent which folders are ready, and turn to the log of the first one."""
+    ready = []
+    for job in jobs:
+        try:
+            job.make()
+            ready.append(job.folder)
+        except SiworkError as error:
+            sys.stderr.write(f"{error}\n")
+    with suppress(BrokenPipeError):  # the parent may have died meanwhile; the run goes on
+        os.write(sys.stdout.fileno(), json.dumps(ready).encode() + b"\n")
+    if jobs[0].folder in ready:
+        with log_file(jobs[0].folder) as log:
+            os.dup2(log.fileno(), sys.stdout.fileno())
+            os.dup2(log.fileno(), sys.stderr.fileno())
+    return ready
+
+
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1]))
+    sys.exit(_main(*sys.argv[1:]))

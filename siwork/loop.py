@@ -20,7 +20,7 @@ import pandas as pd
 from siwork.policies import Policy, policy_of, restored
 from siwork.recipes import Recipe, recipe_of
 from siwork.samplers import rollout
-from siwork.schema import ROWS, Knobbed, KnobError, format_call, knob
+from siwork.schema import ROWS, Knobbed, KnobError, format_call, knob, parse_call
 from siwork.slots import State, Tell
 from siwork.store import Run, Writer
 from siwork.store import fork as copy_run
@@ -93,7 +93,7 @@ def prepare(
     policy: str | Policy,
     *,
     rounds: int,
-    problems: int | Sizes = 300,
+    problems: int | str | Sizes = 300,
     seed: int = 0,
     folder: str | Path,
 ) -> Run:
@@ -102,7 +102,7 @@ def prepare(
         if type(value) is not int or value < 0:
             raise KnobError(f"{name} must be a whole number ≥ 0, got {value!r}; nearest: 0")
     formula, chosen = recipe_of(recipe), task_of(task)
-    sizes = problems if isinstance(problems, Sizes) else _sizes(problems)
+    sizes = sizes_of(problems)
     table = sizes.draw(chosen, seed)
     base = policy_of(policy, chosen)
     base.register(table)
@@ -120,8 +120,17 @@ def prepare(
         return Run(folder)
 
 
-def _sizes(train: int) -> Sizes:
-    return Sizes(train=train, heldout=max(20, train // 3), beyond=max(10, train // 6))
+def sizes_of(problems: int | str | Sizes) -> Sizes:
+    """Sizes from the number of training problems, or from a call text such as `problems(train=60)`.
+
+    Sizes pass through. Raises RecipeError or KnobError for a text or a number that cannot be.
+    """
+    if isinstance(problems, str):
+        call = parse_call(problems)
+        return Sizes.build(call.args, call.named)
+    if isinstance(problems, Sizes):
+        return problems
+    return Sizes(train=problems, heldout=max(20, problems // 3), beyond=max(10, problems // 6))
 
 
 def _versions() -> dict[str, str]:
@@ -200,7 +209,7 @@ class _Play:
             self.state = self.state.load(run.state_path(writer.rounds_done - 1))
         self.train = known[known["split"] == "train"].reset_index(drop=True)
         self.held = known[known["split"] != "train"].reset_index(drop=True)
-        self.samples = _read_sizes(run.manifest["problems"]).samples
+        self.samples = sizes_of(run.manifest["problems"]).samples
 
     def round(self, r: int, *, closing: bool) -> None:
         clock = _Clock(self.writer, r)
@@ -228,13 +237,6 @@ class _Play:
         rows = rows.assign(run=self.name, round=r, **truth)  # truth last
         known = [column.name for column in ROWS if column.name in rows]
         return rows[known + [name for name in rows.columns if name not in known]]
-
-
-def _read_sizes(text: str) -> Sizes:
-    from siwork.schema import parse_call
-
-    call = parse_call(text)
-    return Sizes.build(call.args, call.named)
 
 
 def _counts(rows: pd.DataFrame) -> dict[str, Any]:

@@ -1,18 +1,31 @@
-"""Many runs, a few at a time, each in a child process."""
+"""Many runs, a few at a time, each in a child process.
+
+`python -m siwork.sweep` is the process behind a `Batch`: it does the jobs on its standard input, plays their folders
+and tells on its standard output, a JSON line at each change, in which state each of them is.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
+from weakref import finalize
 
-from siwork.launcher import start
+from siwork.launcher import Fresh, Job, read_jobs, start, start_with, written
+from siwork.recipes import RECIPES, recipe_of
+from siwork.schema import KnobError, parse_call
 from siwork.store import Run
 
 _LOOK = 0.2  # seconds between two looks at the folders
+_MOST = 1_000_000  # bytes of a batch's words that are read
 
 
 class Progress(NamedTuple):
@@ -27,13 +40,27 @@ class Sweep:
     """Plays prepared run folders, at most `at_once` at a time (by default one a core).
 
     Iterating it starts the runs and yields the list of Progress again and again until none is left to wait for.
-    `stop()` lets the running ones end after their present stage and starts no more; all stay resumable.
+    `stop()` lets the running ones end after their present stage and starts no more; all stay resumable. A run that
+    is asked to stop while it waits is not started.
+
+    Parameters
+    ----------
+    folders : of the runs
+    at_once : most runs at a time
+    playing : children that play some of the folders already
     """
 
-    def __init__(self, folders: Sequence[str | Path], *, at_once: int | None = None) -> None:
+    def __init__(
+        self,
+        folders: Sequence[str | Path],
+        *,
+        at_once: int | None = None,
+        playing: Mapping[Path, subprocess.Popen[bytes]] | None = None,
+    ) -> None:
         self.runs = [Run(folder) for folder in folders]
-        self.at_once = at_once or min(os.cpu_count() or 1, len(self.runs))
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.at_once = at_once or min(_cores(), len(self.runs))
+        self._children = {str(folder): child for folder, child in (playing or {}).items()}
+        self._old_wishes = {run.folder for run in self.runs if run.stop_wanted}  # of writers that were killed
         self._stopping = False
 
     def __iter__(self) -> Iterator[list[Progress]]:
@@ -57,22 +84,158 @@ class Sweep:
         child = self._children.get(str(run.folder))
         return child is not None and child.poll() is None
 
+    def _unwanted(self, run: Run) -> bool:
+        return run.stop_wanted and run.folder not in self._old_wishes
+
     def _start_more(self) -> None:
         free = self.at_once - sum(self._running(run) for run in self.runs)
         if self._stopping or free < 1:
             return
-        threads = max(1, (os.cpu_count() or 1) // self.at_once)
-        for run in [r for r in self.runs if str(r.folder) not in self._children][:free]:
-            self._children[str(run.folder)] = start(run.folder, threads=threads)
+        waiting = [r for r in self.runs if str(r.folder) not in self._children and not self._unwanted(r)]
+        for run in waiting[:free]:
+            self._children[str(run.folder)] = start(run.folder, threads=_threads(self.at_once))
 
     def _progress(self, run: Run) -> Progress:
         child = self._children.get(str(run.folder))
         done = run.rounds_done  # read before the child's end is looked at, so a finished run is never seen short
         if child is None:
-            return Progress(run, "waiting", done)
+            return Progress(run, "stopped" if self._unwanted(run) else "waiting", done)
         if child.poll() is None:
             return Progress(run, "running", done)
         if child.returncode != 0:
             return Progress(run, "failed", run.rounds_done)
         finished = run.rounds_done > run.rounds_wanted
         return Progress(run, "finished" if finished else "stopped", run.rounds_done)
+
+
+class Batch:
+    """Runs that are made and played by one process of its own session: it goes on when this process dies.
+
+    Returns at once; a folder is a run as soon as it is prepared. Every run is stopped by `Run.request_stop`.
+
+    Parameters
+    ----------
+    jobs : at least one; the folders are made absolute
+    at_once : most runs at a time, None for one a core
+
+    Raises KnobError without jobs, OSError when the system starts no process.
+    """
+
+    def __init__(self, jobs: Sequence[Job], *, at_once: int | None = None) -> None:
+        if not jobs:
+            raise KnobError("a batch needs at least one job, got none; give a Fresh, Forked or Further")
+        jobs = [job._replace(folder=str(Path(job.folder).expanduser().absolute())) for job in jobs]
+        self.folders = [Path(job.folder) for job in jobs]
+        # without a name, so that whoever dies leaves nothing behind
+        self._told, self._words = TemporaryFile(), TemporaryFile()  # noqa: SIM115
+        for file in (self._told, self._words):
+            finalize(self, file.close)
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "siwork.sweep", str(at_once or _cores())],
+            stdin=subprocess.PIPE,
+            stdout=self._told,
+            stderr=self._words,
+            start_new_session=True,
+        )
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError), self._child.stdin as words:
+            words.write(written(jobs))
+        _begun[:] = [child for child in _begun if child.poll() is None] + [self._child]
+
+    @property
+    def over(self) -> bool:
+        """Whether the process has ended, and nothing is played any more."""
+        return self._child.poll() is not None
+
+    @property
+    def states(self) -> dict[Path, str]:
+        """The state of each folder as in `Progress`; empty while the jobs are being done."""
+        lines = os.pread(self._told.fileno(), _MOST, 0).rpartition(b"\n")[0].splitlines()
+        return {Path(folder): state for folder, state in json.loads(lines[-1]).items()} if lines else {}
+
+    @property
+    def words(self) -> list[str]:
+        """What went wrong with jobs, a line each, empty when nothing did; for an unforeseen end its last line."""
+        said = os.pread(self._words.fileno(), _MOST, 0).decode(errors="replace").strip().splitlines()
+        return said[-1:] if any(line.startswith("Traceback") for line in said) else said
+
+
+_begun: list[subprocess.Popen[bytes]] = []  # kept so that finished processes are reaped
+
+
+def ablation(runs: Sequence[Run], recipe: str, folder: Path | None = None) -> list[Path]:
+    """Play another recipe under the same task, policy, rounds, problems and seeds as some runs, in a `Batch`.
+
+    Parameters
+    ----------
+    runs : siblings, whose seeds are taken over
+    recipe : name or formula
+    folder : where the new run folders go, None for beside the first run
+
+    Returns
+    -------
+    the new folders, in the order of the runs; each is a run as soon as it is prepared
+
+    Raises RecipeError, KnobError for a recipe that cannot be or no runs, OSError when no process can be started.
+    """
+    return Batch(ablation_jobs(runs, recipe, folder)).folders
+
+
+def ablation_jobs(runs: Sequence[Run], recipe: str, folder: Path | None = None) -> list[Fresh]:
+    """The jobs of `ablation`. Raises RecipeError, KnobError as it does."""
+    formula = str(recipe_of(recipe))
+    if not runs:
+        raise KnobError("an ablation needs the runs it is compared with, got none; give the siblings of one recipe")
+    base = free_name(folder or runs[0].folder.parent, f"{slug(recipe)}-{parse_call(runs[0].task).name}")
+    return [
+        Fresh(
+            f"{base}-s{run.seed}", formula, run.task, run.policy, run.rounds_wanted, run.manifest["problems"], run.seed
+        )
+        for run in runs
+    ]
+
+
+def slug(recipe: str) -> str:
+    """A short name for files: the catalogue's name, or the formula's words.
+
+    >>> slug("vanilla"), slug("seed · cot(k=8) · sft")
+    ('vanilla', 'seed-cot-k-8-sft')
+    """
+    if recipe in RECIPES:
+        return recipe
+    return re.sub(r"[^a-z0-9]+", "-", recipe.lower()).strip("-")[:60]
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """A path for sibling runs, to which `-s0`, `-s1` … are added, that no file in the folder begins with."""
+    taken = {place.name for place in folder.glob("*")} if folder.is_dir() else set()
+    names = (name if n == 1 else f"{name}-{n}" for n in range(1, len(taken) + 2))
+    return folder / next(free for free in names if not any(t.startswith(f"{free}-s") for t in taken))
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _threads(at_once: int) -> int:
+    return max(1, _cores() // at_once)
+
+
+def _main(at_once: int) -> int:
+    jobs = read_jobs(sys.stdin.buffer.read())
+    at_once = min(at_once, len(jobs))
+    child, ready = start_with(jobs, threads=_threads(at_once))
+    first = Path(jobs[0].folder)
+    playing = {first: child} if first in ready else {}
+    told: dict[str, str] = {}
+    for progress in Sweep(ready, at_once=at_once, playing=playing) if ready else ():
+        now = {str(p.run.folder): p.state for p in progress}
+        if now != told:
+            with suppress(OSError):  # a full disk must not end the playing
+                os.write(sys.stdout.fileno(), json.dumps(now).encode() + b"\n")
+            told = now
+    return 0 if len(ready) == len(jobs) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(_main(int(sys.argv[1])))

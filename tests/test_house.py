@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import siwork
+import siwork_widgets
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted((ROOT / "siwork").rglob("*.py"))
+MODULES = sorted([*(ROOT / "siwork").rglob("*.py"), *(ROOT / "widgets").rglob("*.py")])
 README = (ROOT / "README.md").read_text()
 
 
@@ -22,6 +23,14 @@ def test_every_public_name_loads_and_stands_in_the_readme():
         assert getattr(siwork, name) is not None
     table = README.split("## Names", 1)[1].split("\n## ", 1)[0]
     assert set(re.findall(r"`(\w+)`", table)) >= set(siwork.__all__)
+
+
+def test_every_panel_loads_and_stands_in_the_readme():
+    assert siwork_widgets.__all__ == sorted(siwork_widgets.__all__)
+    for name in siwork_widgets.__all__:
+        assert getattr(siwork_widgets, name) is not None
+    table = README.split("## Names", 1)[1].split("\n## ", 1)[0]
+    assert set(re.findall(r"`(\w+)`", table)) >= set(siwork_widgets.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from siwork.cli.progress import follow
 from siwork.loop import Sizes, prepare
 from siwork.loop import fork as copy_run
-from siwork.recipes import RECIPES, recipe_of
+from siwork.recipes import recipe_of
 from siwork.schema import KnobError
 from siwork.store import Run, Runs, Writer
-from siwork.sweep import Sweep
+from siwork.sweep import Sweep, slug
 from siwork.tasks import task_of
 
 
@@ -74,10 +73,3 @@ def found_runs(folders: list[Path]) -> list[Run]:
     for folder in folders:
         runs += [Run(folder)] if (folder / "run.json").exists() else list(Runs(folder))
     return runs
-
-
-def slug(recipe: str) -> str:
-    """A short name for files: the catalogue's name, or the formula's words."""
-    if recipe in RECIPES:
-        return recipe
-    return re.sub(r"[^a-z0-9]+", "-", recipe.lower()).strip("-")[:60]

@@ -107,6 +107,11 @@ class Verdict:
 
         return examples(self, source, n)
 
+    def _repr_html_(self) -> str:
+        from siwork.diagnosis.shown import verdict_sheet
+
+        return verdict_sheet(self)
+
     def __str__(self) -> str:
         since = "" if self.since is None else f" since round {self.since}"
         return f"{self.name}: {self.state}{since}. {self.why}"
@@ -169,6 +174,11 @@ class Diagnosis(list[Verdict]):
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        from siwork.diagnosis.shown import diagnosis_sheet
+
+        return diagnosis_sheet(self)
 
     def __str__(self) -> str:
         lines = []

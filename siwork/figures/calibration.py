@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from siwork.figures.reliability import SCORES, VOTES, diagrams, read_bins
 from siwork.figures.rounds import Idea, by_round, checked_split, shape
-from siwork.figures.table import known, series_of, tidy
+from siwork.figures.table import Lines, series_of, tidy
 from siwork.schema import SchemaError
 
 _BINS = frozenset({"run", "split", "bin", "least", "greatest", "problems", "score", "gold", "low", "high", "method"})
@@ -63,17 +63,18 @@ def fig_calibration(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
     checked_split(split)
     has = set(getattr(x, "columns", ()))
     if has >= _BINS | {"count"}:
-        return diagrams(read_bins(x, split), SCORES)
+        return diagrams(read_bins(x, split), SCORES).figure()
     if has >= _BINS | {"k", "left_out"}:
         table = read_bins(x, split)
         votes = {f"{k:g}" for k in table["k"].dropna()}
         words = VOTES._replace(score=f"share of {votes.pop()} votes") if len(votes) == 1 else VOTES
-        return diagrams(table, words)
+        return diagrams(table, words).figure()
     if "metric" not in has:
         raise SchemaError(
             f"a metric table (siwork.measure), siwork.metrics.reliability_table or vote_table is needed, got {shape(x)}; "
             "siwork.measure(run) makes the first"
         )
     table = tidy(x)
-    ideas = [*_PANELS, *([_BRIER] if any(known(table, metric, split) for metric in _BRIER.lines) else [])]
-    return by_round(table, series_of(table), [idea._replace(split=split) for idea in ideas])
+    lines = Lines(table)
+    ideas = [*_PANELS, *([_BRIER] if any(lines.known(metric, split) for metric in _BRIER.lines) else [])]
+    return by_round(lines, series_of(table), [idea._replace(split=split) for idea in ideas]).figure()

@@ -1,7 +1,4 @@
-"""The sheet that all figures are drawn on: a grid of small panels, their titles, their axes, their legend.
-
-A place is a cell of the grid as plotly's keywords, `{"row": 1, "col": 1}`.
-"""
+"""The sheet that all figures are drawn on: a grid of small panels, their titles, their axes, their legend."""
 
 from __future__ import annotations
 
@@ -10,15 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import Series
-from siwork.figures.theme import plain, template
+from siwork.figures.theme import plain
 
 HEIGHT, BETWEEN, TOP, BOTTOM = 230, 120, 96, 48  # px
 WIDEST = 3
-Place = dict[str, int]
+NOTHING = {"type": "scatter", "x": [None], "y": [None], "showlegend": False}
 
 
 def place(index: int, count: int, columns: int = WIDEST) -> Place:
@@ -31,74 +27,69 @@ def place(index: int, count: int, columns: int = WIDEST) -> Place:
     return {"row": index // width + 1, "col": index % width + 1}
 
 
-def canvas(count: int, columns: int = WIDEST, *, height: int = HEIGHT, top: int = TOP) -> go.Figure:
-    """An empty figure with a grid of `count` panels, at most `columns` beside each other; spare cells stay clear.
+def canvas(count: int, columns: int = WIDEST, *, height: int = HEIGHT, top: int = TOP, barmode: str = "stack") -> Sheet:
+    """An empty sheet with a grid of `count` panels, at most `columns` beside each other; spare cells stay clear.
 
-    `height` of a panel and `top` (room for the legend and a title) in pixels.
+    `height` of a panel and `top` (room for the legend and a title) in pixels; `barmode` as plotly has it.
 
-    >>> canvas(4).layout.height
+    >>> canvas(4).figure().layout.height
     724
     """
     width = min(columns, count)
     rows = math.ceil(count / width)
     inside = height * rows + BETWEEN * (rows - 1)
     aside = 0.08 if width < 3 else 0.24 / width
-    figure = make_subplots(rows, width, vertical_spacing=BETWEEN / inside, horizontal_spacing=aside)
-    figure.update_layout(
-        template=template(),
-        height=inside + top + BOTTOM,
-        margin={"l": 56, "r": 16, "t": top, "b": BOTTOM},
-        barmode="stack",
-        bargap=0.25,
-        hovermode="closest",
-    )
+    layout = {
+        "height": inside + top + BOTTOM,
+        "margin": {"l": 56, "r": 16, "t": top, "b": BOTTOM},
+        "barmode": barmode,
+        "bargap": 0.25,
+    }
+    sheet = Sheet(rows, width, layout, vertical_spacing=BETWEEN / inside, horizontal_spacing=aside)
     for spare in range(count, rows * width):
-        cell = place(spare, count, columns)
-        figure.update_xaxes(visible=False, **cell).update_yaxes(visible=False, **cell)
-    return figure
+        sheet.clear(place(spare, count, columns))
+    return sheet
 
 
-def head(figure: go.Figure, at: Place, title: str, below: str = "") -> None:
+def head(sheet: Sheet, at: Place, title: str, below: str = "") -> dict[str, Any]:
     """The title of a panel in bold and, smaller below it, how to read the panel. Both are shown as given: escape names."""
     small = f'<br><span style="font-size:11px">{below}</span>' if below else ""
-    write(figure, at, f"<b>{title}</b>{small}", x=0, y=1, yshift=4, xanchor="left", yanchor="bottom", align="left")
+    return sheet.write(at, f"<b>{title}</b>{small}", x=0, y=1, yshift=4, xanchor="left", yanchor="bottom", align="left")
 
 
-def write(figure: go.Figure, at: Place, text: str, **where: Any) -> None:
-    """Text in a panel; x and y run over the panel from 0 to 1 unless `where` names other references."""
-    about = {"xref": "x domain", "yref": "y domain", "showarrow": False} | where
-    figure.add_annotation(text=text, **about, **at)
-
-
-def unknown(figure: go.Figure, at: Place, why: str, width: int = 34) -> None:
+def unknown(sheet: Sheet, at: Place, why: str, width: int = 34) -> None:
     """In place of a picture, the words why there is none."""
-    figure.add_scatter(x=[None], y=[None], showlegend=False, **at)  # an axis without a trace is not drawn
+    sheet.draw(at, NOTHING)  # an axis without a trace is not drawn
     text = plain(f"unknown: {why}", width)
-    write(figure, at, text, x=0.5, y=0.5, xanchor="center", yanchor="middle", align="center")
-    figure.update_yaxes(range=[0, 1], showticklabels=False, showgrid=False, **at)
+    sheet.write(at, text, x=0.5, y=0.5, xanchor="center", yanchor="middle", align="center")
+    sheet.yaxis(at).update(range=[0, 1], showticklabels=False, showgrid=False)
 
 
-def round_axis(figure: go.Figure, at: Place, rounds: pd.Series, room: float = 0.0) -> None:
+def round_axis(sheet: Sheet, at: Place, rounds: pd.Series, room: float = 0.0) -> None:
     """An x axis that holds all those rounds and marks whole ones only; `room` for names at the right, as a share of it."""
     first, last = float(rounds.min()), float(rounds.max())
     step = max(1, math.ceil((last - first) / 8))
     reach = [first - 0.5, last + 0.5 + room * (last - first + 1)]
     shown = [first + i * step for i in range(int((last - first) // step) + 1)]
     ticks = {"tickmode": "array", "tickvals": shown} if room else {"tickmode": "linear", "tick0": first, "dtick": step}
-    figure.update_xaxes(title_text="round", range=reach, **ticks, **at)
+    sheet.xaxis(at).update(title={"text": "round"}, range=reach, **ticks)
 
 
-def name_series(figure: go.Figure, series: Sequence[Series]) -> None:
+def name_series(sheet: Sheet, series: Sequence[Series]) -> None:
     """One legend entry a series; it says what the interval is and switches the series in every panel."""
     for one in series:
         look = {"line": {"color": one.colour, "width": 2}, "marker": {"symbol": one.symbol, "size": 6}}
-        name = f"{plain(one.name)}: {one.note}"
-        figure.add_scatter(x=[None], y=[None], mode="lines+markers", name=name, legendgroup=one.name, **look)
-    figure.update_layout(showlegend=True)
+        legend(sheet, f"{plain(one.name)}: {one.note}", mode="lines+markers", legendgroup=one.name, **look)
+    sheet.layout["showlegend"] = True
+
+
+def legend(sheet: Sheet, name: str, **look: Any) -> None:
+    """A legend entry of its own, a name shown as given."""
+    sheet.draw(None, {"type": "scatter", "x": [None], "y": [None], "name": name, **look})
 
 
 def label_ends(
-    figure: go.Figure, at: Place, x: float, ends: Sequence[tuple[float, str]], span: tuple[float, float]
+    sheet: Sheet, at: Place, x: float, ends: Sequence[tuple[float, str]], span: tuple[float, float]
 ) -> None:
     """Names right of the last points at `x`, each at its height, moved apart where they would overlap.
 
@@ -110,7 +101,7 @@ def label_ends(
     heights = spread([height for height, _ in known], least, most, 0.075 * lines * (most - least))
     look = {"xanchor": "left", "yanchor": "middle", "align": "left", "font": {"size": 11}}
     for height, (_, text) in zip(heights, known, strict=True):
-        write(figure, at, text, xref="x", yref="y", x=x, y=height, **look)
+        sheet.write(at, text, xref="x", yref="y", x=x, y=height, **look)
 
 
 def spread(heights: Sequence[float], least: float, most: float, gap: float) -> list[float]:

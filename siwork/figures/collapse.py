@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from siwork.figures.canvas import place
+from siwork.figures.canvas import legend, place
 from siwork.figures.marks import quiet
+from siwork.figures.points import points
 from siwork.figures.rounds import Idea, by_round, checked_split, shape
-from siwork.figures.table import Series, flat, known, series_of, tidy
+from siwork.figures.sheet import Sheet
+from siwork.figures.table import Lines, Series, flat, series_of, tidy
 from siwork.figures.theme import INK, plain, shortened
 from siwork.schema import SchemaError
 
@@ -77,11 +79,12 @@ def fig_collapse(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
             "siwork.measure(run) makes the first"
         )
     table = tidy(x)
-    length = next((name for name in _LENGTH if known(table, name, split)), "mean_tokens")
+    lines = Lines(table)
+    length = next((name for name in _LENGTH if lines.known(name, split)), "mean_tokens")
     ideas = [*_TEXT, Idea("Length of a response", _LENGTH[length], {length: ""})]
-    ideas += [idea for idea in _DRIFT if any(known(table, metric, split) for metric in idea.lines)]
+    ideas += [idea for idea in _DRIFT if any(lines.known(metric, split) for metric in idea.lines)]
     proxy = _PROXY if split == "train" else _PROXY._replace(below="on train")
-    return by_round(table, series_of(table), [proxy, *(idea._replace(split=split) for idea in ideas)])
+    return by_round(lines, series_of(table), [proxy, *(idea._replace(split=split) for idea in ideas)]).figure()
 
 
 def _support(x: pd.DataFrame, split: str) -> go.Figure:
@@ -91,7 +94,7 @@ def _support(x: pd.DataFrame, split: str) -> go.Figure:
         Idea("Mass of what was rare at first", "share of all answers or words", {"tail_mass": ""}, split),
         Idea("Lost since the first round", "different answers or words", lost, split),
     ]
-    return by_round(table, series_of(table), ideas)
+    return by_round(Lines(table), series_of(table), ideas).figure()
 
 
 def _parting(x: pd.DataFrame, split: str) -> go.Figure:
@@ -106,20 +109,22 @@ def _parting(x: pd.DataFrame, split: str) -> go.Figure:
         Idea(f"Change{since}", "change of the mean", parts, split, zero=True, below=_alarm_words(alarms, series)),
         Idea(f"Score risen above truth{since}", "change of score − truth", index, split, zero=True),
     ]
-    figure = by_round(table, series, ideas)
+    sheet = by_round(Lines(table), series, ideas)
     for one in series:
-        _ring(figure, one, alarms[(alarms["run"] == one.name) & (alarms["alarm"] == 1)])
-    figure.add_scatter(
-        x=[None], y=[None], mode="markers", name="ring: alarm, score up and truth down", marker=_ringed(INK)
-    )
-    return figure
+        _ring(sheet, one, alarms[(alarms["run"] == one.name) & (alarms["alarm"] == 1)])
+    legend(sheet, "ring: alarm, score up and truth down", mode="markers", marker=_ringed(INK))
+    return sheet.figure()
 
 
 def _long(x: pd.DataFrame, columns: Mapping[str, tuple[str, str] | None]) -> pd.DataFrame:
-    """A table with a column a number as a metric table, NaN where a number has no interval."""
-    real = ("round", "problems", *columns, *(name for ends in columns.values() for name in ends or ()))
+    """A table with a column a number as a metric table, NaN where a number has no interval.
+
+    `kind` says of types whether they are words, as the method does.
+    """
+    real = ("round", "first", "problems", *columns, *(name for ends in columns.values() for name in ends or ()))
     wide = flat(x, ("run", "split", "method"), real)
-    keys = wide[["run", "split", "method", "round"]].assign(n=wide["problems"])
+    kind = np.where(wide["method"].str.startswith("types: words"), "word", "")
+    keys = wide[["run", "split", "method", "round", "first"]].assign(n=wide["problems"], kind=kind)
     parts = [
         keys.assign(
             metric=name,
@@ -152,19 +157,20 @@ def _since(own: pd.DataFrame) -> str:
     return "no alarm" if (own["alarm"] == 0).any() else "alarm unknown"
 
 
-def _ring(figure: go.Figure, series: Series, rows: pd.DataFrame) -> None:
+def _ring(sheet: Sheet, series: Series, rows: pd.DataFrame) -> None:
     if rows.empty:
         return
     text = f"<b>{plain(series.name, 60)}</b><br>alarm: score rose and truth fell, both outside their bands"
-    figure.add_scatter(
-        x=rows["round"] + series.shift,
-        y=rows["score"],
-        mode="markers",
-        marker=_ringed(series.colour),
-        hovertext=text,
-        **quiet(series),
-        **place(0, 2),
-    )
+    trace = {
+        "type": "scatter",
+        "x": rows["round"].to_numpy() + series.shift,
+        "y": rows["score"].to_numpy(),
+        "mode": "markers",
+        "marker": _ringed(series.colour),
+        "hovertext": text,
+        "customdata": points(rows, metric="score", first=rows["first"]),
+    }
+    sheet.draw(place(0, 2), trace | quiet(series))
 
 
 def _ringed(colour: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from siwork.figures.panels import Panel, fan_rows
 from siwork.figures.rounds import shape
-from siwork.figures.table import flat
+from siwork.figures.sheet import Sheet
+from siwork.figures.table import Lines, flat
 from siwork.figures.theme import INK, faded
 from siwork.schema import SchemaError
 
@@ -27,10 +27,10 @@ def read_crossing(x: pd.DataFrame | None) -> pd.DataFrame | None:
     return flat(x, _TEXT, _REAL)
 
 
-def mark_crossing(figure: go.Figure, table: pd.DataFrame, panel: Panel, crossing: pd.DataFrame) -> str:
+def mark_crossing(sheet: Sheet, lines: Lines, panel: Panel, crossing: pd.DataFrame) -> str:
     """Draw the crossing of the first and the last round of the fan with its interval, and say it in words."""
     (series,) = panel.series
-    rounds = fan_rows(table, series, panel.split)["round"]
+    rounds = fan_rows(lines, series, panel.split)["round"]
     if rounds.nunique() < 2:
         return ""
     first, last = rounds.min(), rounds.max()
@@ -39,20 +39,20 @@ def mark_crossing(figure: go.Figure, table: pd.DataFrame, panel: Panel, crossing
     if own.empty:
         return f"crossing of rounds {first:g} and {last:g}: not in the table given"
     found = own.iloc[0]
-    _draw(figure, panel, found)
+    _draw(sheet, panel, found)
     return _words(found)
 
 
-def _draw(figure: go.Figure, panel: Panel, found: pd.Series) -> None:
+def _draw(sheet: Sheet, panel: Panel, found: pd.Series) -> None:
     """A line at k and a shade over its interval, as far as the axis reaches."""
     if math.isnan(found["k"]):
         return
-    least, most = 10 ** np.array(next(figure.select_xaxes(**panel.place)).range)
+    least, most = 10 ** np.array(sheet.xaxis(panel.place)["range"])
     if not math.isnan(found["low"]) and found["low"] < most:
-        span = {"x0": max(found["low"], least), "x1": min(found["high"], most)}
-        figure.add_vrect(**span, fillcolor=faded(INK, 0.18), line={"width": 0}, layer="below", **panel.place)
+        span = max(found["low"], least), min(found["high"], most)
+        sheet.shade(panel.place, *span, fillcolor=faded(INK, 0.18), line={"width": 0}, layer="below")
     if found["k"] <= most:
-        figure.add_vline(x=found["k"], line={"color": INK, "width": 1.5}, **panel.place)
+        sheet.stroke(panel.place, found["k"], line={"color": INK, "width": 1.5})
 
 
 def _words(found: pd.Series) -> str:

@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 
 from siwork.figures.canvas import canvas, head, name_series, place, round_axis, unknown
 from siwork.figures.crossing import mark_crossing, read_crossing
-from siwork.figures.panels import FAN, Panel, draw_against, draw_bands, draw_fan, draw_line
+from siwork.figures.panels import Panel, draw_against, draw_bands, draw_fan, draw_line, fan_rows
 from siwork.figures.rounds import checked_split
-from siwork.figures.table import Series, reason, series_of, tidy
+from siwork.figures.sheet import Sheet
+from siwork.figures.table import Lines, Series, series_of, tidy
 from siwork.figures.theme import plain, shortened
 from siwork.schema import KnobError, nearest
 
@@ -103,13 +104,13 @@ def fig_curves(
     """
     checked_split(split)
     table, crossed = tidy(x), read_crossing(crossing)
-    series = series_of(table)
-    panels = _placed(table, series, _checked(table, DEFAULT if metrics is None else metrics), split)
-    figure = canvas(len(panels))
+    lines, series = Lines(table), series_of(table)
+    panels = _placed(lines, series, _checked(table, DEFAULT if metrics is None else metrics), split)
+    sheet = canvas(len(panels))
     for panel in panels:
-        _fill(figure, table, panel, crossed)
-    name_series(figure, series)
-    return figure
+        _fill(sheet, lines, panel, crossed)
+    name_series(sheet, series)
+    return sheet.figure()
 
 
 def _checked(table: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
@@ -122,51 +123,53 @@ def _checked(table: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
     return list(metrics)
 
 
-def _placed(table: pd.DataFrame, series: list[Series], names: list[str], split: str) -> list[Panel]:
+def _placed(lines: Lines, series: list[Series], names: list[str], split: str) -> list[Panel]:
     """One panel a metric; the fan and the bands get one a series, where the series has any."""
     wanted: list[tuple[str, str, list[Series]]] = []
     for name in names:
         own = "train" if name in _TRAIN else split
         if name in _APART:
-            wanted += [(name, own, [s]) for s in [s for s in series if _has(table, s, name, own)] or series[:1]]
+            wanted += [(name, own, [s]) for s in [s for s in series if _has(lines, s, name, own)] or series[:1]]
         else:
             wanted.append((name, own, series))
-    return [Panel(*each, *place(i, len(wanted)).values()) for i, each in enumerate(wanted)]
+    return [Panel(*each, place(i, len(wanted))) for i, each in enumerate(wanted)]
 
 
-def _has(table: pd.DataFrame, series: Series, name: str, split: str) -> bool:
-    rows = table[(table["run"] == series.name) & (table["split"] == split) & table["value"].notna()]
-    return bool((rows["metric"].str.fullmatch(FAN) if name == "pass@k" else rows["metric"] == name).any())
+def _has(lines: Lines, series: Series, name: str, split: str) -> bool:
+    return bool(len(fan_rows(lines, series, split))) if name == "pass@k" else lines.drawn(series, name, split)
 
 
-def _fill(figure: go.Figure, table: pd.DataFrame, panel: Panel, crossed: pd.DataFrame | None) -> None:
-    title, below, axis = _words(table, panel)
-    round_axis(figure, panel.place, table["round"])
-    figure.update_yaxes(title_text=axis, rangemode="tozero", **panel.place)
-    _DRAWN.get(panel.metric, draw_line)(figure, table, panel)
+def _fill(sheet: Sheet, lines: Lines, panel: Panel, crossed: pd.DataFrame | None) -> None:
+    title, below, axis = _words(lines, panel)
+    round_axis(sheet, panel.place, lines.table["round"])
+    sheet.yaxis(panel.place).update(title={"text": axis}, rangemode="tozero")
+    _DRAWN.get(panel.metric, draw_line)(sheet, lines, panel)
     if crossed is not None and panel.metric == "pass@k":
-        below = "<br>".join(part for part in (below, mark_crossing(figure, table, panel, crossed)) if part)
-    head(figure, panel.place, title, below)
-    if not any(_has(table, s, panel.metric, panel.split) for s in panel.series):
+        below = "<br>".join(part for part in (below, mark_crossing(sheet, lines, panel, crossed)) if part)
+    head(sheet, panel.place, title, below)
+    if not any(_has(lines, s, panel.metric, panel.split) for s in panel.series):
         metric = "pass@1" if panel.metric == "pass@k" else panel.metric
-        unknown(figure, panel.place, reason(table, metric, panel.split))
+        unknown(sheet, panel.place, lines.reason(metric, panel.split))
 
 
-def _words(table: pd.DataFrame, panel: Panel) -> tuple[str, str, str]:
+def _words(lines: Lines, panel: Panel) -> tuple[str, str, str]:
     """Title, the line below it and axis of a panel in plain words."""
-    title, axis = words(table, panel.metric, panel.split)
+    table = lines.table
+    title, axis = words(lines, panel.metric, panel.split)
     if panel.metric in _APART and len(set(table["run"])) > 1:
         title += f": {shortened(panel.series[0].name)}"
+    if panel.metric not in _BELOW:
+        return title, "", axis
     drawn = table["run"].isin([s.name for s in panel.series])
     on_split = drawn & (table["split"] == panel.split)
     rounds = table.loc[on_split if on_split.any() else drawn, "round"]
     ends = {"first": f"round {rounds.min():g}", "last": f"round {rounds.max():g}"}
-    return title, _BELOW.get(panel.metric, "").format(**ends), axis
+    return title, _BELOW[panel.metric].format(**ends), axis
 
 
-def words(table: pd.DataFrame, metric: str, split: str) -> tuple[str, str]:
+def words(lines: Lines, metric: str, split: str) -> tuple[str, str]:
     """Title of a metric and its axis with the unit, in plain words; the metric's own name and unit where none are set."""
-    rows = table[(table["metric"] == metric) & (table["split"] == split)]
+    rows = lines.of(metric, split)
     unit = next((u for u in rows["unit"] if isinstance(u, str) and u), metric)
     title, axis = WORDS.get(metric, (plain(metric), plain(unit)))
     if metric == "distinct_correct" and rows["k"].nunique() == 1:

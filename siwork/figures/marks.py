@@ -1,6 +1,6 @@
 """Marks of a series in a panel: a line over rounds with its interval, a ribbon, error bars, the words on hover.
 
-`rows` are those of `siwork.figures.table.pick`: round, value, low, high, ranged, n, method.
+`rows` are those of `siwork.figures.table.Lines.pick`: run, round, split, metric, value, low, high, ranged, n, method.
 """
 
 from __future__ import annotations
@@ -10,35 +10,33 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from siwork.figures.canvas import Place
+from siwork.figures.points import of_metric
+from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import Series
 from siwork.figures.theme import INK, faded, interval, number, plain
 
 BAND_WORDS = ("hardest fifth", "hard", "middle", "easy", "easiest fifth")
 
 
-def line(
-    figure: go.Figure, at: Place, series: Series, rows: pd.DataFrame, *, what: str = "", dash: str = "solid"
-) -> None:
+def line(sheet: Sheet, at: Place, series: Series, rows: pd.DataFrame, *, what: str = "", dash: str = "solid") -> None:
     """Values of a series over rounds with their intervals; a null leaves a gap, and nothing known draws nothing."""
     if rows["value"].isna().all():
         return
     if series.pooled:
-        figure.add_trace(ribbon(series, rows["round"], rows), **at)
-    trace = go.Scatter(
-        x=rows["round"] + series.shift,
-        y=rows["value"],
-        mode="lines+markers",
-        line={"color": series.colour, "width": 2, "dash": dash},
-        marker={"symbol": series.symbol, "size": 6},
-        hovertext=[hover(series, row, what) for row in rows.to_dict("records")],
+        sheet.draw(at, ribbon(series, rows["round"], rows))
+    trace = {
+        "type": "scatter",
+        "x": rows["round"].to_numpy() + series.shift,
+        "y": rows["value"].to_numpy(),
+        "mode": "lines+markers",
+        "line": {"color": series.colour, "width": 2, "dash": dash},
+        "marker": {"symbol": series.symbol, "size": 6},
+        "hovertext": [hover(series, row, what) for row in rows.to_dict("records")],
+        "customdata": of_metric(rows),
         **quiet(series),
-    )
-    if not series.pooled:
-        trace.error_y = error_bars(series, rows)
-    figure.add_trace(trace, **at)
+    }
+    sheet.draw(at, trace if series.pooled else trace | {"error_y": error_bars(series, rows)})
 
 
 def quiet(series: Series) -> dict[str, Any]:
@@ -46,42 +44,52 @@ def quiet(series: Series) -> dict[str, Any]:
     return {"hoverinfo": "text", "legendgroup": series.name, "name": plain(series.name), "showlegend": False}
 
 
-def ribbon(series: Series, x: pd.Series, rows: pd.DataFrame, opacity: float = 0.18) -> go.Scatter:
+def ribbon(series: Series, x: pd.Series, rows: pd.DataFrame, opacity: float = 0.18) -> dict[str, Any]:
     """The interval as a translucent polygon for each stretch without a gap."""
     across: list[float | None] = []
     along: list[float | None] = []
-    there = (rows["low"].notna() & rows["high"].notna()).to_numpy()
-    for stretch in np.split(np.arange(len(rows)), np.flatnonzero(~there)):
+    at, low, high = (each.to_numpy() for each in (x, rows["low"], rows["high"]))
+    there = ~np.isnan(low) & ~np.isnan(high)
+    for stretch in np.split(np.arange(len(at)), np.flatnonzero(~there)):
         stretch = stretch[there[stretch]]
         if len(stretch):
-            across += [*x.iloc[stretch], *x.iloc[stretch[::-1]], None]
-            along += [*rows["low"].iloc[stretch], *rows["high"].iloc[stretch[::-1]], None]
-    return go.Scatter(
-        x=across,
-        y=along,
-        mode="lines",
-        fill="toself",
-        fillcolor=faded(series.colour, opacity),
-        line={"color": faded(series.colour, opacity), "width": 1},
-        legendgroup=series.name,
-        showlegend=False,
-        hoverinfo="skip",
-    )
+            across += [*at[stretch].tolist(), *at[stretch[::-1]].tolist(), None]
+            along += [*low[stretch].tolist(), *high[stretch[::-1]].tolist(), None]
+    return {
+        "type": "scatter",
+        "x": across,
+        "y": along,
+        "mode": "lines",
+        "fill": "toself",
+        "fillcolor": faded(series.colour, opacity),
+        "line": {"color": faded(series.colour, opacity), "width": 1},
+        "legendgroup": series.name,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
 
 
 def error_bars(series: Series, rows: pd.DataFrame) -> dict[str, Any]:
     """The interval of each point as plotly's `error_y`."""
-    up, down = (rows["high"] - rows["value"]).clip(lower=0), (rows["value"] - rows["low"]).clip(lower=0)
+    value, low, high = (rows[name].to_numpy() for name in ("value", "low", "high"))
+    up, down = np.maximum(high - value, 0.0), np.maximum(value - low, 0.0)  # NaN stays
     look = {"color": faded(series.colour, 0.6), "width": 3, "thickness": 1.2}
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, **look}
 
 
-def steps(series: Series, rounds: Sequence[float], heights: Sequence[float], text: str | Sequence[str]) -> go.Scatter:
-    """A dashed grey line across the bars of those rounds, at a height of its own over each."""
+def steps(
+    series: Series,
+    rounds: Sequence[float],
+    heights: Sequence[float],
+    text: str | Sequence[str],
+    of: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """A dashed grey line across the bars of those rounds, at a height of its own over each; `of` are their points."""
     x, y = [rounds[0] - 0.45, *rounds, rounds[-1] + 0.45], [heights[0], *heights, heights[-1]]
     said = text if isinstance(text, str) else [text[0], *text, text[-1]]
     look = {"color": INK, "width": 1.5, "dash": "dash", "shape": "hvh"}
-    return go.Scatter(x=x, y=y, mode="lines", line=look, hovertext=said, **quiet(series))
+    trace = {"type": "scatter", "x": x, "y": y, "mode": "lines", "line": look, "hovertext": said}
+    return trace | {"customdata": [of[0], *of, of[-1]]} | quiet(series)
 
 
 def hover(series: Series, row: dict[Hashable, Any], what: str) -> str:

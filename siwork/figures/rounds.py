@@ -7,11 +7,11 @@ from html import unescape
 from typing import NamedTuple
 
 import pandas as pd
-import plotly.graph_objects as go
 
-from siwork.figures.canvas import Place, canvas, head, name_series, place, round_axis, unknown
+from siwork.figures.canvas import canvas, head, name_series, place, round_axis, unknown
 from siwork.figures.marks import line
-from siwork.figures.table import Series, pick, reason
+from siwork.figures.sheet import Place, Sheet
+from siwork.figures.table import Lines, Series
 from siwork.figures.theme import INK, plain, shortened
 from siwork.schema import SPLITS, KnobError, nearest
 
@@ -31,41 +31,41 @@ class Idea(NamedTuple):
     below: str = ""  # said under the title
 
 
-def by_round(table: pd.DataFrame, series: Sequence[Series], ideas: Sequence[Idea]) -> go.Figure:
-    """A figure of these panels from a tidy table; what is unknown is said in the panel, its reasons on hover."""
-    figure = canvas(len(ideas))
+def by_round(lines: Lines, series: Sequence[Series], ideas: Sequence[Idea]) -> Sheet:
+    """A sheet with these panels; what is unknown is said in the panel, its reasons on hover."""
+    table, sheet = lines.table, canvas(len(ideas))
     own = table["split"].isin({idea.split for idea in ideas})
     rounds = table.loc[own if own.any() else slice(None), "round"]
     for i, idea in enumerate(ideas):
         at = place(i, len(ideas))
-        round_axis(figure, at, rounds)
-        draw_idea(figure, at, table, series, idea)
-    name_series(figure, series)
-    return figure
+        round_axis(sheet, at, rounds)
+        draw_idea(sheet, at, lines, series, idea)
+    name_series(sheet, series)
+    return sheet
 
 
-def draw_idea(figure: go.Figure, at: Place, table: pd.DataFrame, series: Sequence[Series], idea: Idea) -> None:
-    """One panel of a tidy table; its round axis is set by the caller."""
-    figure.update_yaxes(title_text=idea.axis, rangemode="tozero", **at)
-    lacking = {metric: _lacking(table, series, metric, idea.split) for metric in idea.lines}
+def draw_idea(sheet: Sheet, at: Place, lines: Lines, series: Sequence[Series], idea: Idea) -> None:
+    """One panel; its round axis is set by the caller."""
+    sheet.yaxis(at).update(title={"text": idea.axis}, rangemode="tozero")
+    lacking = {metric: _lacking(lines, series, metric, idea.split) for metric in idea.lines}
     if all(len(names) == len(series) for names in lacking.values()):
-        head(figure, at, idea.title, idea.below)
-        unknown(figure, at, reason(table, next(iter(idea.lines)), idea.split))
+        head(sheet, at, idea.title, idea.below)
+        unknown(sheet, at, lines.reason(next(iter(idea.lines)), idea.split))
         return
     for (metric, word), dash in reversed(list(zip(idea.lines.items(), _DASHES, strict=False))):
         for one in series:
-            line(figure, at, one, pick(table, one, metric, idea.split), what=word, dash=dash)
+            line(sheet, at, one, lines.pick(one, metric, idea.split), what=word, dash=dash)
     if idea.zero:
-        figure.add_hline(y=0, line={"color": INK, "width": 1}, layer="below", **at)
-    head(figure, at, idea.title, _below(idea, series, lacking))
-    why = [plain(reason(table, metric, idea.split), 60) for metric in idea.lines if lacking[metric]]
+        sheet.level(at, 0, line={"color": INK, "width": 1}, layer="below")
+    title = head(sheet, at, idea.title, _below(idea, series, lacking))
+    why = [plain(lines.reason(metric, idea.split), 60) for metric in idea.lines if lacking[metric]]
     if why:
-        figure.layout.annotations[-1].hovertext = "<br>".join(f"unknown: {each}" for each in dict.fromkeys(why))
+        title["hovertext"] = "<br>".join(f"unknown: {each}" for each in dict.fromkeys(why))
 
 
-def _lacking(table: pd.DataFrame, series: Sequence[Series], metric: str, split: str) -> list[str]:
+def _lacking(lines: Lines, series: Sequence[Series], metric: str, split: str) -> list[str]:
     """Names of the series that have no known value of the metric."""
-    return [one.name for one in series if pick(table, one, metric, split)["value"].isna().all()]
+    return [one.name for one in series if lines.pick(one, metric, split)["value"].isna().all()]
 
 
 def _below(idea: Idea, series: Sequence[Series], lacking: dict[str, list[str]]) -> str:

@@ -12,7 +12,8 @@ from siwork.figures.theme import colour, symbol
 from siwork.schema import SchemaError
 
 _NEEDED = ("run", "round", "split", "metric", "value", "low", "high", "n", "method")
-_REAL = ("round", "value", "low", "high", "n", "band", "k", "least", "most")
+_TEXT = ("run", "split", "metric", "method", "unit", "kind")
+_REAL = ("round", "value", "low", "high", "n", "band", "k", "least", "most", "first")
 
 
 class Series(NamedTuple):
@@ -27,19 +28,22 @@ class Series(NamedTuple):
 
 
 def tidy(x: pd.DataFrame) -> pd.DataFrame:
-    """The metric table with plain floats, NaN for null, and `band`, `k`, `least`, `most` whether or not it had them.
+    """The metric table by round with plain floats, NaN for null, and every column of a drawing whether or not it had it.
 
-    Raises SchemaError when it is no metric table or holds no rounds.
+    `low` and `high` are the range, and `ranged` says so, where only two seeds are pooled. Raises SchemaError when it is no
+    metric table or holds no rounds.
     """
     lacking = [name for name in _NEEDED if name not in getattr(x, "columns", ())]
     if lacking:
         raise SchemaError(f"a metric table is needed, this lacks {', '.join(lacking)}; siwork.measure(run) makes one")
-    table = flat(x, ("run", "split", "metric", "method", "unit"), _REAL).dropna(subset=["round"])
+    table = flat(x, _TEXT, _REAL).dropna(subset=["round"])
     if table.empty:
         raise SchemaError(
             "the metric table has no row with a round, so there is no curve; measure a run with a finished round"
         )
-    return table.sort_values("round", kind="stable", ignore_index=True)
+    two = table["least"].notna() & (table["n"] == 2)
+    ends = {"low": table["low"].where(~two, table["least"]), "high": table["high"].where(~two, table["most"])}
+    return table.assign(**ends, ranged=two).sort_values("round", kind="stable", ignore_index=True)
 
 
 def flat(x: pd.DataFrame, text: Sequence[str], real: Sequence[str]) -> pd.DataFrame:
@@ -83,28 +87,49 @@ def _note(seeds: list[int]) -> str:
     return f"interval over {seeds[1]} seeds" if seeds[0] == seeds[1] else f"{seeds[0]} to {seeds[1]} seeds"
 
 
+class Lines:
+    """A tidy table whose lines are found once for all panels: the rows of each series, metric and split."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+        self._lines: dict[tuple[str, str, str, bool], list[int]] = {}
+        self._metrics: dict[tuple[str, str], list[int]] = {}
+        keys = (table["run"], table["metric"], table["split"], table["band"].notna())
+        for i, (run, metric, split, banded) in enumerate(zip(*(key.tolist() for key in keys), strict=True)):
+            self._lines.setdefault((run, metric, split, banded), []).append(i)
+            self._metrics.setdefault((metric, split), []).append(i)
+
+    def pick(self, series: Series, metric: str, split: str, *, banded: bool = False) -> pd.DataFrame:
+        """Rows of one series and metric by round."""
+        return self.table.take(self._lines.get((series.name, metric, split, banded), []))
+
+    def of(self, metric: str, split: str) -> pd.DataFrame:
+        """Rows of a metric, of all series and bands."""
+        return self.table.take(self._metrics.get((metric, split), []))
+
+    def known(self, metric: str, split: str) -> bool:
+        """Whether any value of the metric is known on the split."""
+        return bool(self.of(metric, split)["value"].notna().any())
+
+    def drawn(self, series: Series, metric: str, split: str) -> bool:
+        """Whether the series has any known value of the metric, by band or not."""
+        parts = [self.pick(series, metric, split, banded=banded) for banded in (False, True)]
+        return any(bool(part["value"].notna().any()) for part in parts)
+
+    def reason(self, metric: str, split: str) -> str:
+        """Why there is nothing to draw: the reason the table gives, or that it was not measured."""
+        rows = self.of(metric, split)
+        rows = rows[rows["value"].isna()]
+        if rows.empty:
+            return f"no {metric} on split {split} in this table"
+        return str(rows["method"].iloc[0])
+
+
 def pick(table: pd.DataFrame, series: Series, metric: str, split: str, *, banded: bool = False) -> pd.DataFrame:
-    """Rows of one series and metric by round; `low`, `high` are the range where only two seeds are pooled."""
-    rows = table[
-        (table["run"] == series.name)
-        & (table["metric"] == metric)
-        & (table["split"] == split)
-        & (table["band"].notna() == banded)
-    ]
-    two = rows["least"].notna() & (rows["n"] == 2)
-    return rows.assign(
-        low=rows["low"].where(~two, rows["least"]), high=rows["high"].where(~two, rows["most"]), ranged=two
-    )
+    """`Lines.pick` of a tidy table, for one line alone."""
+    return Lines(table).pick(series, metric, split, banded=banded)
 
 
 def known(table: pd.DataFrame, metric: str, split: str) -> bool:
-    """Whether any value of the metric is known on the split."""
-    return bool(table.loc[(table["metric"] == metric) & (table["split"] == split), "value"].notna().any())
-
-
-def reason(table: pd.DataFrame, metric: str, split: str) -> str:
-    """Why there is nothing to draw: the reason the table gives, or that it was not measured."""
-    rows = table[(table["metric"] == metric) & (table["split"] == split) & table["value"].isna()]
-    if rows.empty:
-        return f"no {metric} on split {split} in this table"
-    return str(rows["method"].iloc[0])
+    """`Lines.known` of a tidy table, for one metric alone."""
+    return Lines(table).known(metric, split)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from textwrap import wrap
-
-import plotly.graph_objects as go
+from typing import Any
 
 from siwork.schema.numbers import interval as interval
 from siwork.schema.numbers import number as number
@@ -58,7 +57,7 @@ def shortened(name: str, longest: int = 22) -> str:
     return plain(name if len(name) <= longest else name[: longest - 1] + "…")
 
 
-def template() -> go.layout.Template:
+def template() -> dict[str, Any]:
     """The look: nothing behind the figure, grey text and grid, whole rounds, no button that sends data away."""
     axis = {
         "gridcolor": GRID,
@@ -70,8 +69,8 @@ def template() -> go.layout.Template:
         "title": {"standoff": 6, "font": {"size": 12}},
         "automargin": True,
     }
-    return go.layout.Template(
-        layout={
+    return {
+        "layout": {
             "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": INK},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
@@ -91,4 +90,4 @@ def template() -> go.layout.Template:
                 "color": INK,
             },
         }
-    )
+    }

@@ -3,6 +3,7 @@
 from siwork.metrics import calibration, collapse, diversity, performance, tail, uncertainty
 from siwork.metrics.changes import round_difference, run_difference
 from siwork.metrics.measure import measure
+from siwork.metrics.metric_table import MetricTable
 from siwork.metrics.seeds import over_seeds
 from siwork.metrics.tables import (
     crossing,
@@ -22,6 +23,7 @@ from siwork.metrics.tables import (
 )
 
 __all__ = [
+    "MetricTable",
     "calibration",
     "collapse",
     "crossing",

@@ -16,6 +16,7 @@ from siwork.metrics.catalogue import CHANGE, DEFAULT, metric_of
 from siwork.metrics.cells import reduce_rows
 from siwork.metrics.draws import whole
 from siwork.metrics.intervals import checked_level
+from siwork.metrics.metric_table import MetricTable
 from siwork.metrics.packs import packed
 from siwork.metrics.since import First, changes_since
 from siwork.metrics.study import Common, Place, Study, commons
@@ -264,7 +265,7 @@ def tidy(parts: Sequence[pd.DataFrame], by: Sequence[str], names: Sequence[str],
     place = [_place(metric, names) for metric in table["metric"]]
     order = ["run", "round", *others, "_rank", "_place", "k", "band"]
     table = table.assign(_rank=rank, _place=place).sort_values(order, kind="stable", ignore_index=True)[shown]
-    table = check(table.astype({"band": _INT, "k": _INT, "se": _REAL}), table="metrics")
+    table = MetricTable(check(table.astype({"band": _INT, "k": _INT, "se": _REAL}), table="metrics"))
     table.attrs["level"] = level
     return table
 

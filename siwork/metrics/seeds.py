@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from siwork.metrics.catalogue import span_of
 from siwork.metrics.intervals import Moments, divide, moments, student_t
+from siwork.metrics.metric_table import MetricTable
 from siwork.schema import METRICS, KnobError, SchemaError, check, nearest
 
 _SPREAD = ("least", "most", "between", "within", "ratio", "conclusion")
@@ -76,7 +77,9 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
     if "k" in table:
         out["k"] = _real(low_k * seen).astype(pd.ArrowDtype(pa.int64()))
     shown = [name for name in dict.fromkeys([*table.columns, *_SPREAD]) if name != "se"]  # `within` has it
-    return check(out[shown], table="metrics")
+    found = MetricTable(check(out[shown], table="metrics"))
+    found.attrs = table.attrs | {"level": level}
+    return found
 
 
 def _groups(runs: pd.Series, group: Mapping[str, str] | None) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from siwork.policies.base import Completions, Plan, Policy, Texts
-from siwork.schema import KnobError, missing_extra, nearest, parse_call
+from siwork.schema import Knobbed, KnobError, missing_extra, nearest, parse_call
 from siwork.tasks import Task, task_of
 
 POLICIES = {"tabular": "siwork.policies.tabular:Tabular", "tiny": "siwork.policies.tiny:Tiny"}
@@ -47,6 +47,13 @@ def restored(text: str, task: Task, folder: Path) -> Policy:
     return found
 
 
+def policy_kind(name: str) -> type[Knobbed]:
+    """The knobs of a policy, loaded without torch. Raises KnobError for an unknown policy."""
+    from siwork.policies.start import Tiny
+
+    return Tiny if name == Tiny.name else _kind(name)
+
+
 def _kind(name: str) -> Any:
     if name not in POLICIES:
         raise KnobError(f"no policy is called {name!r}; {nearest(name, POLICIES)}")
@@ -59,4 +66,4 @@ def _kind(name: str) -> Any:
         raise missing_extra(f"policy {name!r}", str(error.name), "lm") from None
 
 
-__all__ = ["POLICIES", "Completions", "Plan", "Policy", "Texts", "policy", "policy_of", "restored"]
+__all__ = ["POLICIES", "Completions", "Plan", "Policy", "Texts", "policy", "policy_kind", "policy_of", "restored"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,59 +20,18 @@ from siwork.policies.base import Completions, Plan, Texts
 from siwork.policies.candidates import arrow
 from siwork.policies.network import Network, Shape
 from siwork.policies.sampling import Chance, Draws, sample
+from siwork.policies.start import FILE, Tiny
 from siwork.policies.threads import Workers, threads, use_threads
 from siwork.policies.tokens import Tokens
 from siwork.policies.training import Ascent, score
-from siwork.schema import Knobbed, KnobError, RunError, format_call, knob
-from siwork.tasks import Task
+from siwork.schema import KnobError, RunError
 
 __all__ = ["FILE", "STANDARD_RATE", "Shape", "Tiny", "TinyPolicy", "threads", "use_threads"]
 
-FILE = "policy.safetensors"
 STANDARD_RATE = 3e-4  # of `train` at width 64, ∝ 1/width; 60 steps of 64 then gain without undoing the base
 _MARKS = ("#", ">")  # around a hint
 _KEY = "siwork"  # of the file's metadata
 _DAMAGE = (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
-
-
-@dataclass(frozen=True)
-class Tiny(Knobbed):
-    """Where a tiny policy starts; `build_for(task)` gives it for a task.
-
-    >>> str(Tiny(start="fresh", seed=1))
-    'tiny(start=fresh, seed=1)'
-    """
-
-    name: ClassVar[str] = "tiny"
-    sentence: ClassVar[str] = "A small transformer, trained and sampled here."
-
-    start: str = knob(
-        "base", "Weights at first: those that ship for the task, or fresh ones.", choices=("base", "fresh")
-    )
-    seed: int = knob(0, "Seed of fresh weights.", low=0, high=2**32 - 1)
-    weights: str = knob("", "File of base weights that `siwork pretrain` made; empty takes those that ship.")
-
-    def __str__(self) -> str:
-        return format_call(self)
-
-    def build_for(self, task: Task) -> TinyPolicy:
-        """The policy that a task starts from. Raises RunError when no weights ship for it, or a file cannot be read."""
-        if self.start == "fresh":
-            return TinyPolicy.create(task.vocabulary, task.max_tokens, seed=self.seed)
-        return self._of(task, Path(self.weights) if self.weights else _shipped(task))
-
-    def restore(self, task: Task, folder: Path) -> TinyPolicy:
-        """The policy of a task with the parameters that `save` wrote into a folder. Raises RunError as `load`."""
-        return self._of(task, Path(folder) / FILE)
-
-    def _of(self, task: Task, path: Path) -> TinyPolicy:
-        policy = TinyPolicy.read(path)
-        if policy.tokens.vocabulary[: len(task.vocabulary)] != task.vocabulary:
-            raise RunError(
-                f"{path} has another vocabulary than {task}; make new weights with: siwork pretrain '{task}'"
-            )
-        policy.make, policy.max_new = self, task.max_tokens
-        return policy
 
 
 class TinyPolicy:
@@ -244,18 +202,6 @@ class TinyPolicy:
             raise RunError(f"{path} has another vocabulary than this policy; build the policy of its own task")
         found.make, found.max_new = self.make, self.max_new
         return found
-
-
-def _shipped(task: Task) -> Path:
-    """Weights that ship for a task: in the package when it is installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    folders = (package / "data" / "base", package.parent / "data" / "base")
-    for path in (folder / f"{task.name}.safetensors" for folder in folders):
-        if path.is_file():
-            return path
-    raise RunError(
-        f"no weights ship for task {task.name!r}; make them with `siwork pretrain '{task}'`, or take tiny(start=fresh)"
-    )
 
 
 def _chance(temperature: float, top_p: float) -> Chance:

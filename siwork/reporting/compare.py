@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from siwork.diagnosis import Diagnosis, diagnose
 from siwork.metrics import measure, over_seeds, round_difference
 from siwork.schema import Unfinished
-from siwork.store import Run, Runs
+from siwork.store import Run, Runs, siblings
 
 _PAIRED = ("distinct_correct", "solution_coverage", "answer_entropy", "token_entropy", "mean_tokens")  # held-out
 _COLUMNS = ("run", "round", "split", "problem", "hint", "turn", "gold", "answer", "entropy", "n_tokens", "score")
@@ -63,12 +63,24 @@ def compare(runs: Iterable[Run]) -> Comparison:
     if given and not begun:
         names = ", ".join(run.name for run in given[:5])
         raise Unfinished(f"no round is finished in {names}; wait for the first one, or: siwork resume <folder>")
-    groups = groups_of(begun)
-    pairs = [(group, pd.concat([measure(run) for run in group.runs], ignore_index=True)) for group in groups]
+    tables = {run.name: measure(run) for run in begun}
+    return compared(groups_of(begun), tables, [run.name for run in given if not run.rounds_done])
+
+
+def compared(groups: list[Group], tables: Mapping[str, pd.DataFrame], empty: Sequence[str] = ()) -> Comparison:
+    """As `compare`, of runs whose metric tables are there already.
+
+    Parameters
+    ----------
+    groups : as `groups_of` gives them, at least one
+    tables : metric table by name of the run, as `siwork.measure(run)` gives it
+    empty : names of the runs without a finished round
+    """
+    pairs = [(group, pd.concat([tables[run.name] for run in group.runs], ignore_index=True)) for group in groups]
     table = pd.concat([_pooled(_levels(own), group) for group, own in pairs], ignore_index=True)
     changes = pd.concat([_changes(group, own) for group, own in pairs], ignore_index=True)
     diagnoses = {group.name: diagnose(own) for group, own in pairs}
-    return Comparison(groups, table, changes, [run.name for run in given if not run.rounds_done], diagnoses)
+    return Comparison(groups, table, changes, list(empty), diagnoses)
 
 
 def _levels(table: pd.DataFrame) -> pd.DataFrame:
@@ -79,10 +91,11 @@ def _levels(table: pd.DataFrame) -> pd.DataFrame:
 def groups_of(runs: list[Run]) -> list[Group]:
     """Groups of siblings, each with a name of its own. Raises Foreign without runs, RunError for two of one name."""
     place = {run.name: i for i, run in enumerate(runs)}
-    found = sorted(Runs(runs).groups().items(), key=lambda item: min(place[run.name] for run in item[1]))
+    Runs(runs)  # raises where there is none, or two have one name
+    found = sorted(siblings(runs).items(), key=lambda item: min(place[run.name] for run in item[1]))
     groups: list[Group] = []
-    for (recipe, task, policy), siblings in found:
-        ordered = sorted(siblings, key=lambda run: (run.seed, place[run.name]))
+    for (recipe, task, policy), own in found:
+        ordered = sorted(own, key=lambda run: (run.seed, place[run.name]))
         name = _free(_stem([run.name for run in ordered]), {group.name for group in groups})
         groups.append(Group(name, recipe, task, policy, ordered))
     return groups
@@ -112,9 +125,10 @@ def _pooled(table: pd.DataFrame, group: Group) -> pd.DataFrame:
 
 def _changes(group: Group, table: pd.DataFrame) -> pd.DataFrame:
     """Last − first of one group, at the last rounds that all its runs have."""
-    last = {split: _last(group, table, split) for split in ("heldout", "train")}
-    parts = [*_pairs(group, table, last), _shares(table, last["train"])]
-    found = _with_ends(pd.concat(parts, ignore_index=True), table)
+    first = int(table["round"].min())
+    last = {split: _last(group, table, split, first) for split in ("heldout", "train")}
+    parts = [*_pairs(group, table, first, last), _shares(table, first, last["train"])]
+    found = _with_ends(pd.concat(parts, ignore_index=True), table, first)
     ends = found[found["value"].notna()].groupby(_SPOT, dropna=False)[["first_value", "last_value"]].mean()
     pooled = _pooled(found.drop(columns=["first_value", "last_value"]), group)
     merged = pooled.merge(ends.reset_index(), how="left", on=_SPOT)
@@ -122,31 +136,31 @@ def _changes(group: Group, table: pd.DataFrame) -> pd.DataFrame:
     return merged.assign(metric=merged["metric"].str.removesuffix(_CHANGE), **real)
 
 
-def _last(group: Group, table: pd.DataFrame, split: str) -> int:
-    """The last round in which every run of the group knows something of the split, 0 when there is none."""
+def _last(group: Group, table: pd.DataFrame, split: str, first: int) -> int:
+    """The last round in which every run of the group knows something of the split, the first when there is none."""
     known = table[(table["split"] == split) & table["value"].notna()]
     rounds = known.groupby("run")["round"].max().reindex([run.name for run in group.runs])
-    return 0 if rounds.isna().any() else int(rounds.min())
+    return first if rounds.isna().any() else int(rounds.min())
 
 
-def _pairs(group: Group, table: pd.DataFrame, last: dict[str, int]) -> Iterator[pd.DataFrame]:
+def _pairs(group: Group, table: pd.DataFrame, first: int, last: dict[str, int]) -> Iterator[pd.DataFrame]:
     """Changes paired by problem, a table a metric with a row a run; those that were not measured are made from the rows."""
     largest = max(_tries(table), default=1)
     wanted = {"heldout": dict.fromkeys(["pass@1", f"pass@{largest}", *_PAIRED]), "train": ["proxy_gold_gap"]}
     for split, metrics in wanted.items():
         here = table[(table["split"] == split) & (table["round"] == last[split])]
-        found = {name: here[here["metric"] == f"{name}{_CHANGE}"] for name in (metrics if last[split] else [])}
+        found = {name: here[here["metric"] == f"{name}{_CHANGE}"] for name in (metrics if last[split] != first else [])}
         lacking = [name for name, rows in found.items() if len(rows) < len(group.runs)]
         yield from (rows for name, rows in found.items() if name not in lacking)
         if lacking:
-            yield from _differences(group, split, last[split], lacking)
+            yield from _differences(group, split, (first, last[split]), lacking)
 
 
-def _differences(group: Group, split: str, last: int, metrics: Sequence[str]) -> Iterator[pd.DataFrame]:
+def _differences(group: Group, split: str, rounds: tuple[int, int], metrics: Sequence[str]) -> Iterator[pd.DataFrame]:
     problems = pd.concat([run.problems().assign(run=run.name) for run in group.runs], ignore_index=True)
-    whole = pd.concat([run.rows([0, last], _COLUMNS, split) for run in group.runs], ignore_index=True)
+    whole = pd.concat([run.rows(rounds, _COLUMNS, split) for run in group.runs], ignore_index=True)
     for name in metrics:
-        yield round_difference(whole, name, 0, last, problems=problems)
+        yield round_difference(whole, name, *rounds, problems=problems)
 
 
 def _tries(table: pd.DataFrame) -> list[int]:
@@ -155,22 +169,22 @@ def _tries(table: pd.DataFrame) -> list[int]:
     return [int(name[5:]) for name in set(names) if name.startswith("pass@") and name[5:].isdigit()]
 
 
-def _shares(table: pd.DataFrame, last: int) -> pd.DataFrame:
+def _shares(table: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     """Plain differences of the accepted shares by band; a ratio of sums has no pairs."""
     shares = table[table["metric"] == "accepted_share"]
-    first, final = (shares[shares["round"] == r].set_index(["run", "band"]) for r in (0, last))
-    if not last:
+    begun, final = (shares[shares["round"] == r].set_index(["run", "band"]) for r in (first, last))
+    if last == first:
         return shares.iloc[:0]
     words = "difference of two shares, so no interval over problems"
-    why = first["method"].where(first["value"].isna(), final["method"])
-    value = final["value"] - first["value"]
+    why = begun["method"].where(begun["value"].isna(), final["method"])
+    value = final["value"] - begun["value"]
     moved = final.assign(value=value, low=np.nan, high=np.nan, method=why.where(value.isna(), words))
     return moved.assign(metric=f"accepted_share{_CHANGE}").reset_index()[table.columns]
 
 
-def _with_ends(changes: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+def _with_ends(changes: pd.DataFrame, table: pd.DataFrame, first: int) -> pd.DataFrame:
     """Add first_value and last_value as the metric table has them."""
     spot, table = ["run", *_SPOT], table.assign(metric=table["metric"] + _CHANGE)
-    first = table[table["round"] == 0].rename(columns={"value": "first_value"})[[*spot, "first_value"]]
+    begun = table[table["round"] == first].rename(columns={"value": "first_value"})[[*spot, "first_value"]]
     final = table.rename(columns={"value": "last_value"})[[*spot, "round", "last_value"]]
-    return changes.merge(first, how="left", on=spot).merge(final, how="left", on=[*spot, "round"])
+    return changes.merge(begun, how="left", on=spot).merge(final, how="left", on=[*spot, "round"])

@@ -53,7 +53,7 @@ def _head(title: str) -> Html:
         Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Html('<meta name="color-scheme" content="light dark">'),
         element("title", title),
-        element("style", _file("page.css")),
+        element("style", _file("page.css"), _file("cards.css")),
         Html("</head>"),
     )
 

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from siwork.diagnosis import NAMES, QUESTIONS, STATES, Diagnosis, Verdict
-from siwork.schema.numbers import interval, number
-
-MARKS = {"alarm": "✕", "watch": "▲", "fine": "✓", "unknown": "?"}
-TITLES = {
-    "diversity_decay": "Fewer different right answers",
-    "tail_narrowing": "Hard problems lost from the training data",
-    "verifier_calibration": "A judge that errs in other ways",
-    "collapse": "Collapse",
-    "reward_hacking": "Score without truth",
-    "template_collapse": "One template for all problems",
-    "length_collapse": "Length out of hand",
-    "saturation": "Nothing left to select",
-    "dead_groups": "Problems that teach nothing",
-    "data_quality": "Data too weak to judge by",
-}
-_LEVELS = frozenset((q.name, sign.metric) for q in QUESTIONS for sign in q.signs if sign.level)
+from siwork.diagnosis import NAMES, STATES, Diagnosis, Verdict
+from siwork.diagnosis.shown import MARKS as MARKS
+from siwork.diagnosis.shown import TITLES as TITLES
+from siwork.diagnosis.shown import deciding as deciding
+from siwork.diagnosis.shown import is_change as is_change
+from siwork.diagnosis.shown import rates as rates
 
 
 class Together(NamedTuple):
@@ -88,33 +76,6 @@ def since(verdicts: Sequence[Verdict]) -> str:
     if len(rounds) == 1:
         return f"since round {rounds[0]}"
     return f"since round {rounds[0]} to {rounds[-1]}, by seed"
-
-
-def deciding(verdict: Verdict) -> str:
-    """The number that decides, with its interval, beside its bound; empty where there is none."""
-    if math.isnan(verdict.value):
-        return ""
-    signed = is_change(verdict)
-    value = interval(verdict.value, verdict.low, verdict.high, sign=signed)
-    unit = f" {verdict.unit}" if verdict.unit else ""
-    at = "" if verdict.round is None else f" {'by' if signed else 'in'} round {verdict.round}"
-    bound = "" if math.isnan(verdict.bound) else f"; bound {_bound(verdict, signed)}"
-    return f"{verdict.metric} {value}{unit}{at}{bound}"
-
-
-def _bound(verdict: Verdict, signed: bool) -> str:
-    beside = [x for x in (verdict.value, verdict.low, verdict.high) if not math.isnan(x)]
-    return number(verdict.bound, *beside, sign=signed)
-
-
-def is_change(verdict: Verdict) -> bool:
-    """Whether the deciding number is a change since the first round, and not a level."""
-    return (verdict.name, verdict.metric) not in _LEVELS
-
-
-def rates(verdict: Verdict) -> str:
-    """The measured error rates in words."""
-    return "error rates not measured" if verdict.rates is None else str(verdict.rates)
 
 
 def good(rounds: Sequence[int | None]) -> str:

@@ -16,7 +16,7 @@ from siwork.schema.errors import (
     nearest,
 )
 from siwork.schema.grammar import Call, format_call, parse_call, parse_formula
-from siwork.schema.knobs import Knob, Knobbed, knob, knobs_of
+from siwork.schema.knobs import Knob, Knobbed, checked_value, knob, knobs_of
 from siwork.schema.tables import (
     BANDS,
     HEAD,
@@ -61,6 +61,7 @@ __all__ = [
     "Unfinished",
     "arrow_schema",
     "check",
+    "checked_value",
     "format_call",
     "knob",
     "knobs_of",

@@ -77,7 +77,7 @@ class Knobbed:
     def __post_init__(self) -> None:
         types = get_type_hints(type(self))
         for spot in knobs_of(type(self)):
-            value = _checked(self.name, spot, types[spot.name], getattr(self, spot.name))
+            value = checked_value(self.name, spot, types[spot.name], getattr(self, spot.name))
             object.__setattr__(self, spot.name, value)
 
     @classmethod
@@ -105,7 +105,13 @@ def knobs_of(cls: type) -> list[Field[Any]]:
     return [f for f in fields(cls) if "knob" in f.metadata]
 
 
-def _checked(owner: str, spot: Field[Any], kind: Any, value: Any) -> Any:
+def checked_value(owner: str, spot: Field[Any], kind: Any, value: Any) -> Any:
+    """The value of a knob, a whole number made a float where one is wanted.
+
+    owner : name of the component, for the message; kind : bool, int, float or str
+
+    Raises KnobError for a value of another kind, out of range, or none of the choices.
+    """
     info: Knob = spot.metadata["knob"]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

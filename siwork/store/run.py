@@ -19,6 +19,7 @@ from siwork.store.layout import count_done, inside, located, read_manifest
 from siwork.store.lock import Holder, holder
 from siwork.store.parquet import DAMAGE, joined, read_schema, read_table, to_pandas
 from siwork.store.rounds import own_tree, round_info, row_tables, state_folder
+from siwork.store.shown import run_sheet
 from siwork.store.texts import read_json, read_lines, tail
 
 _RECENT = 5  # rounds whose times the estimate of the time left is made from
@@ -53,6 +54,9 @@ class Run:
     def __init__(self, folder: str | Path) -> None:
         object.__setattr__(self, "folder", located(folder))
         read_manifest(self.folder)
+
+    def _repr_html_(self) -> str:
+        return run_sheet(self)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -190,6 +194,11 @@ class Run:
     def state_path(self, r: int) -> Path:
         """Folder of the state saved with round r. Raises Unfinished, RunError when it is missing or a link leads out."""
         return state_folder(self.folder, r)
+
+    @property
+    def stop_wanted(self) -> bool:
+        """Whether somebody asked the run to stop, and no writer has done so yet."""
+        return (self.folder / "stop").exists()
 
     def request_stop(self) -> None:
         """Ask the writer to stop after the present stage; the wish stays until a writer clears it. Raises RunError."""

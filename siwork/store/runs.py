@@ -14,6 +14,7 @@ from siwork.store.layout import find_runs, located
 from siwork.store.parquet import joined, to_pandas
 from siwork.store.rounds import row_tables
 from siwork.store.run import Run
+from siwork.store.shown import runs_sheet
 
 
 @dataclass(frozen=True, init=False)
@@ -55,6 +56,9 @@ class Runs:
 
     def __len__(self) -> int:
         return len(self.folders)
+
+    def _repr_html_(self) -> str:
+        return runs_sheet(self.folders)
 
     def __getitem__(self, name: str) -> Run:
         """The run of that name. Raises Foreign."""
@@ -100,20 +104,25 @@ class Runs:
 
         Where runs of one such key had different problems, each set of problems has its own group, named in the task.
         """
-        found: dict[tuple[str, str, str], dict[str, list[Run]]] = {}
-        for run in self:
-            manifest = run.manifest
-            key = (manifest["recipe"], manifest["task"], manifest["policy"])
-            found.setdefault(key, {}).setdefault(str(manifest.get("problems")), []).append(run)
-        groups = {}
-        for (recipe, task, policy), sets in found.items():
-            for problems, runs in sets.items():
-                label = task if len(sets) == 1 else f"{task} with problems {problems}"
-                groups[recipe, label, policy] = runs
-        return groups
+        return siblings(self)
 
     def _named(self) -> list[tuple[Path, str]]:
         return [(run.folder, run.name) for run in self]
+
+
+def siblings(runs: Iterable[Run]) -> dict[tuple[str, str, str], list[Run]]:
+    """Runs that differ in nothing but the seed, as `Runs.groups`, of the objects given."""
+    found: dict[tuple[str, str, str], dict[str, list[Run]]] = {}
+    for run in runs:
+        manifest = run.manifest
+        key = (manifest["recipe"], manifest["task"], manifest["policy"])
+        found.setdefault(key, {}).setdefault(str(manifest.get("problems")), []).append(run)
+    groups = {}
+    for (recipe, task, policy), sets in found.items():
+        for problems, own in sets.items():
+            label = task if len(sets) == 1 else f"{task} with problems {problems}"
+            groups[recipe, label, policy] = own
+    return groups
 
 
 def _places(source: str | Path | Iterable[str | Path | Run]) -> list[str | Path | Run]:

@@ -1,0 +1,98 @@
+"""`Sheet`: all that a figure is made of, collected as plain dicts; plotly checks a whole figure faster than its parts.
+
+A place is a cell of the grid as plotly's keywords, `{"row": 1, "col": 1}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from siwork.figures.theme import template
+
+Place = dict[str, int]
+
+
+class Sheet:
+    """A grid of panels to draw on; `figure` gives the plotly figure at the end.
+
+    Parameters
+    ----------
+    rows, columns : panels below and beside each other
+    layout : plotly's layout beside axes, annotations and shapes
+    spacing : share of the figure between panels, as plotly's `vertical_spacing` and `horizontal_spacing`
+
+    >>> sheet = Sheet(1, 2, {"height": 300})
+    >>> sheet.draw({"row": 1, "col": 2}, {"type": "scatter", "y": [1, 2]})
+    >>> sheet.figure().data[0].yaxis
+    'y2'
+    """
+
+    def __init__(self, rows: int, columns: int, layout: dict[str, Any], **spacing: float) -> None:
+        self.rows, self.columns = rows, columns
+        self.layout: dict[str, Any] = {"template": template(), "hovermode": "closest", **layout}
+        self._spacing = spacing
+        self._traces: list[dict[str, Any]] = []
+        self._notes: list[dict[str, Any]] = []
+        self._shapes: list[dict[str, Any]] = []
+        self._axes: dict[str, dict[str, Any]] = {}
+
+    def draw(self, at: Place | None, trace: dict[str, Any]) -> None:
+        """Add a trace to a panel, or to the legend alone where there is no place."""
+        number = "" if at is None else self._number(at)
+        self._traces.append(trace if at is None else trace | {"xaxis": f"x{number}", "yaxis": f"y{number}"})
+
+    def xaxis(self, at: Place) -> dict[str, Any]:
+        """The x axis of a panel, to be updated."""
+        return self._axes.setdefault(f"xaxis{self._number(at)}", {})
+
+    def yaxis(self, at: Place) -> dict[str, Any]:
+        """The y axis of a panel, to be updated."""
+        return self._axes.setdefault(f"yaxis{self._number(at)}", {})
+
+    def clear(self, at: Place) -> None:
+        """Leave a panel empty, without axes."""
+        self.xaxis(at)["visible"] = self.yaxis(at)["visible"] = False
+
+    def write(self, at: Place, text: str, **where: Any) -> dict[str, Any]:
+        """Text in a panel; x and y run over the panel from 0 to 1 unless `where` names other references."""
+        about = {"xref": "x domain", "yref": "y domain", "showarrow": False} | where
+        note = {"text": text, **about, **self._refs(at, about["xref"], about["yref"])}
+        self._notes.append(note)
+        return note
+
+    def level(self, at: Place, y: float, **look: Any) -> None:
+        """A line across a panel at that height."""
+        self._shape(at, "x domain", "y", {"type": "line", "x0": 0, "x1": 1, "y0": y, "y1": y, **look})
+
+    def stroke(self, at: Place, x: float, **look: Any) -> None:
+        """A line up a panel at that x."""
+        self._shape(at, "x", "y domain", {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, **look})
+
+    def shade(self, at: Place, x0: float, x1: float, **look: Any) -> None:
+        """A rectangle up a panel from one x to another."""
+        self._shape(at, "x", "y domain", {"type": "rect", "x0": x0, "x1": x1, "y0": 0, "y1": 1, **look})
+
+    def figure(self) -> go.Figure:
+        """All that was drawn, with plotly's grid of rows and columns."""
+        layout = {**self.layout, **self._axes, "annotations": self._notes, "shapes": self._shapes}
+        figure = go.Figure({"data": self._traces, "layout": layout})
+        make_subplots(self.rows, self.columns, figure=figure, **self._spacing)
+        for name, axis in self._axes.items():
+            if "domain" in axis:  # plotly's grid has set its own
+                figure.layout[name].domain = axis["domain"]
+        return figure
+
+    def _number(self, at: Place) -> str:
+        """What plotly adds to the names of the axes of a panel; nothing for the first."""
+        number = (at["row"] - 1) * self.columns + at["col"]
+        return str(number) if number > 1 else ""
+
+    def _refs(self, at: Place, x: str, y: str) -> dict[str, str]:
+        number = self._number(at)
+        return {"xref": f"x{number}{x[1:]}", "yref": f"y{number}{y[1:]}"}
+
+    def _shape(self, at: Place, x: str, y: str, shape: dict[str, Any]) -> None:
+        self._shapes.append(shape | self._refs(at, x, y))

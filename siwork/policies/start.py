@@ -1,0 +1,71 @@
+"""Where a tiny policy starts: its knobs, known without torch, which is loaded when a policy is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from siwork.schema import Knobbed, RunError, format_call, knob
+from siwork.tasks import Task
+
+if TYPE_CHECKING:
+    from siwork.policies.tiny import TinyPolicy
+
+FILE = "policy.safetensors"
+
+
+@dataclass(frozen=True)
+class Tiny(Knobbed):
+    """Where a tiny policy starts; `build_for(task)` gives it for a task.
+
+    >>> str(Tiny(start="fresh", seed=1))
+    'tiny(start=fresh, seed=1)'
+    """
+
+    name: ClassVar[str] = "tiny"
+    sentence: ClassVar[str] = "A small transformer, trained and sampled here."
+
+    start: str = knob(
+        "base", "Weights at first: those that ship for the task, or fresh ones.", choices=("base", "fresh")
+    )
+    seed: int = knob(0, "Seed of fresh weights.", low=0, high=2**32 - 1)
+    weights: str = knob("", "File of base weights that `siwork pretrain` made; empty takes those that ship.")
+
+    def __str__(self) -> str:
+        return format_call(self)
+
+    def build_for(self, task: Task) -> TinyPolicy:
+        """The policy that a task starts from. Raises RunError when no weights ship for it, or a file cannot be read."""
+        from siwork.policies.tiny import TinyPolicy
+
+        if self.start == "fresh":
+            return TinyPolicy.create(task.vocabulary, task.max_tokens, seed=self.seed)
+        return self._of(task, Path(self.weights) if self.weights else _shipped(task))
+
+    def restore(self, task: Task, folder: Path) -> TinyPolicy:
+        """The policy of a task with the parameters that `save` wrote into a folder. Raises RunError as `load`."""
+        return self._of(task, Path(folder) / FILE)
+
+    def _of(self, task: Task, path: Path) -> TinyPolicy:
+        from siwork.policies.tiny import TinyPolicy
+
+        policy = TinyPolicy.read(path)
+        if policy.tokens.vocabulary[: len(task.vocabulary)] != task.vocabulary:
+            raise RunError(
+                f"{path} has another vocabulary than {task}; make new weights with: siwork pretrain '{task}'"
+            )
+        policy.make, policy.max_new = self, task.max_tokens
+        return policy
+
+
+def _shipped(task: Task) -> Path:
+    """Weights that ship for a task: in the package when it is installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    folders = (package / "data" / "base", package.parent / "data" / "base")
+    for path in (folder / f"{task.name}.safetensors" for folder in folders):
+        if path.is_file():
+            return path
+    raise RunError(
+        f"no weights ship for task {task.name!r}; make them with `siwork pretrain '{task}'`, or take tiny(start=fresh)"
+    )

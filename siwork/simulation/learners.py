@@ -1,0 +1,127 @@
+"""Policies over dense tables of answers: the tabular policy's formula on counts, and the refit of the theory.
+
+Arrays are (M, P), answers by problems, so that sums over answers are sums of rows. The formula and the steps are those of
+`siwork.policies.weights` and `siwork.policies.tabular`, where a step holds all rows at once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from siwork.policies.candidates import STYLES
+from siwork.policies.tabular import PRIVATE_RATE, SHARED_RATE, STEEPEST
+from siwork.schema import BANDS
+from siwork.simulation.world import Ground
+
+
+def normalised(z: np.ndarray) -> np.ndarray:
+    """log softmax of each column of logits (M, P)."""
+    z = z - z.max(axis=0)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=0)))
+
+
+class Learner(Protocol):
+    """What a world trains."""
+
+    def logp(self) -> np.ndarray:
+        """log π (M, P) of all problems, nats, -inf for what is never said."""
+
+    def fit(self, weight: np.ndarray) -> None:
+        """Learn from weights (M, train) ≥ 0 of the answers of the problems trained on."""
+
+
+class Slope(NamedTuple):
+    """Σ c ∇ log π with c = weight / Σ weight, by parameter."""
+
+    sharpness: float
+    skill: np.ndarray  # (5,)
+    style: np.ndarray  # (8,)
+    private: np.ndarray  # (M, train)
+
+
+class Softmax:
+    """The tabular policy on a table: shared sharpness, skill and style, private logits of the problems trained on.
+
+    Parameters
+    ----------
+    ground : the table and the base logits
+    sharing : share of learning that all problems share, 0 … 1
+    rate, steps : learning rate of a step and steps of a `fit`
+    start : "last" goes on from where it is, "base" begins every `fit` anew
+    """
+
+    def __init__(
+        self, ground: Ground, sharing: float = 0.5, rate: float = 1.0, steps: int = 1, start: str = "last"
+    ) -> None:
+        self.ground, self.sharing, self.rate, self.steps, self.start = ground, sharing, rate, steps, start
+        n = ground.train
+        self._seen = Ground(*(np.ascontiguousarray(x[..., :n]) for x in ground[:5]), n)
+        self.forget()
+
+    def forget(self) -> None:
+        """Be the base policy again."""
+        self.sharpness, self.skill, self.style = 0.0, np.zeros(len(BANDS)), np.zeros(STYLES)
+        self.private = np.zeros((len(self.ground.logits), self.ground.train))
+
+    def logits(self, ground: Ground) -> np.ndarray:
+        """The shared part of the logits of those problems (M, n)."""
+        z = np.exp(self.sharpness) * ground.logits
+        z += ground.right * self.skill[ground.band]
+        z += self.style[ground.style]
+        return z
+
+    def logp(self) -> np.ndarray:
+        """log π (M, P) of all problems, nats."""
+        z = self.logits(self.ground)
+        z[:, : self.ground.train] += self.private
+        return normalised(z)
+
+    def slope(self, weight: np.ndarray) -> Slope:
+        """The gradient of the weighted mean log-probability, weights (M, train) with a sum above 0."""
+        seen = self._seen
+        p = np.exp(normalised(self.logits(seen) + self.private))
+        private = weight / weight.sum()
+        private -= private.sum(axis=0) * p
+        skill = np.bincount(seen.band, (private * seen.right).sum(axis=0), len(BANDS))
+        style = np.bincount(seen.style.ravel(), private.ravel(), STYLES)
+        return Slope(float(np.exp(self.sharpness) * np.vdot(private, seen.logits)), skill, style, private)
+
+    def fit(self, weight: np.ndarray) -> None:
+        """The steps of a round on weights (M, train); nothing where all weights are 0."""
+        if self.start == "base":
+            self.forget()
+        if not weight.any():
+            return
+        shared = self.rate * SHARED_RATE * self.sharing
+        private = self.rate * PRIVATE_RATE * (1 - self.sharing) * np.count_nonzero(weight.any(axis=0))
+        for _ in range(self.steps):
+            slope = self.slope(weight)
+            self.sharpness = float(np.clip(self.sharpness + shared * slope.sharpness, -STEEPEST, STEEPEST))
+            self.skill = self.skill + shared * slope.skill
+            self.style = self.style + shared * slope.style
+            self.private = self.private + private * slope.private
+
+
+class Refit:
+    """Each problem's distribution becomes the shares of its weights: the recursion of the theory, without a model between.
+
+    A problem without weights stays as it is; problems that are held out always do.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._logp, self._train = normalised(ground.logits), ground.train
+
+    def logp(self) -> np.ndarray:
+        """log π (M, P) of all problems, nats, -inf for what is never said."""
+        return self._logp
+
+    def fit(self, weight: np.ndarray) -> None:
+        """Take the shares of weights (M, train) as the new distributions."""
+        total = weight.sum(axis=0)
+        found = self._logp.copy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.log(weight / total)
+        found[:, : self._train] = np.where(total > 0, shares, found[:, : self._train])
+        self._logp = found
