@@ -157,7 +157,13 @@ class Batch:
     def words(self) -> list[str]:
         """What went wrong with jobs, a line each, empty when nothing did; for an unforeseen end its last line."""
         said = os.pread(self._words.fileno(), _MOST, 0).decode(errors="replace").strip().splitlines()
-        return said[-1:] if any(line.startswith("Traceback") for line in said) else said
+        if any(line.startswith("Traceback") for line in said):
+            return said[-1:]
+        if not said and self.over and self._child.returncode:
+            return [
+                f"the process that plays the runs ended with status {self._child.returncode}; resume those that wait"
+            ]
+        return said
 
 
 _begun: list[subprocess.Popen[bytes]] = []  # kept so that finished processes are reaped
@@ -210,7 +216,7 @@ def free_name(folder: Path, name: str) -> Path:
     """A path for sibling runs, to which `-s0`, `-s1` … are added, that no file in the folder begins with."""
     taken = {place.name for place in folder.glob("*")} if folder.is_dir() else set()
     names = (name if n == 1 else f"{name}-{n}" for n in range(1, len(taken) + 2))
-    return folder / next(free for free in names if not any(t.startswith(f"{free}-s") for t in taken))
+    return folder / next(free for free in names if not any(re.fullmatch(rf"{re.escape(free)}-s\d+", t) for t in taken))
 
 
 def _cores() -> int:

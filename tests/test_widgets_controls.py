@@ -6,13 +6,13 @@ import ipywidgets as w
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from siwork_widgets.controls import Knobs, control
 
 from siwork.loop import Sizes
 from siwork.policies import POLICIES, policy_kind
 from siwork.recipes import COMPONENTS
 from siwork.schema import Knobbed, KnobError, knob, knobs_of
 from siwork.tasks import TASKS
-from siwork_widgets.controls import Knobs, control
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def test_a_whole_number_keeps_every_digit():
 def test_a_wrong_value_from_a_program_raises():
     with pytest.raises(KnobError, match="nearest: 9"):
         of("speed").value = 12.0
-    with pytest.raises(KnobError, match="nearest: 'east'"):
-        of("wind", "eest")
+    with pytest.raises(KnobError, match="nearest: 'west'"):
+        of("wind", "wesd")
 
 
 def test_help_is_shown_on_demand():
@@ -159,7 +159,7 @@ def test_knobs_make_the_object_and_tell_of_changes():
     assert mill.make() == Mill(speed=4.0, wind="east", wet_stone=True)
     mill.controls["speed"].entry.value = "40"
     assert len(told) == 3
-    with pytest.raises(KnobError, match="mill: 'speed' must be in 0 … 9, got 40.0; nearest: 9"):
+    with pytest.raises(KnobError, match=r"mill: 'speed' must be in 0 … 9, got 40\.0; nearest: 9"):
         mill.make()
     mill.set({"speed": 4.0})
     assert (mill.fault, mill.controls["speed"].entry.value) == ("", "4")

@@ -26,7 +26,7 @@ TITLES = {
 }
 _LEVELS = frozenset((q.name, sign.metric) for q in QUESTIONS for sign in q.signs if sign.level)
 _BADGE = "border:1px solid currentColor;border-radius:4px;padding:0 6px;white-space:nowrap"
-_WHOLE = 3  # runs whose verdicts are all shown
+_WHOLE = 12  # runs whose verdicts are all told
 _MOST = 60  # lines of a table of runs
 
 
@@ -37,17 +37,17 @@ def verdict_sheet(verdict: Verdict) -> Html:
 
 
 def diagnosis_sheet(diagnosis: Diagnosis) -> Html:
-    """The verdicts of each run, those that matter first; of more than three runs one line each."""
+    """The verdicts of a run, those that matter first; of several runs a line each, and each folded below."""
     if not diagnosis:
         return sheet("No verdicts: nothing was asked.")
     runs = [(run, Diagnosis(v for v in diagnosis if v.run == run)) for run in diagnosis.runs]
-    if len(runs) <= _WHOLE:
-        return sheet(*(_of_run(run, own) for run, own in runs))
+    if len(runs) == 1:
+        return sheet(_of_run(*runs[0]))
     lines = [(run, badge(own.state), _round(own[0].last_good), _ill(own)) for run, own in runs[:_MOST]]
     left = len(runs) - _MOST
-    more = element("div", f"and {left} more", style=SOFT) if left > 0 else ""
-    note = element("div", ".of(name, run) is one verdict, .table() has all in lines.", style=SOFT)
-    return sheet(_counted(runs), grid(("run", "state", "last good round", "harm"), lines), more, note)
+    more = element("div", f"and {left} more; .table() has all", style=SOFT) if left > 0 else ""
+    each = [element("details", element("summary", short(run)), _of_run(run, own)) for run, own in runs[:_WHOLE]]
+    return sheet(_counted(runs), grid(("run", "state", "last good round", "harm"), lines), more, *each)
 
 
 def badge(state: str) -> Html:

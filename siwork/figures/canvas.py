@@ -88,9 +88,7 @@ def legend(sheet: Sheet, name: str, **look: Any) -> None:
     sheet.draw(None, {"type": "scatter", "x": [None], "y": [None], "name": name, **look})
 
 
-def label_ends(
-    sheet: Sheet, at: Place, x: float, ends: Sequence[tuple[float, str]], span: tuple[float, float]
-) -> None:
+def label_ends(sheet: Sheet, at: Place, x: float, ends: Sequence[tuple[float, str]], span: tuple[float, float]) -> None:
     """Names right of the last points at `x`, each at its height, moved apart where they would overlap.
 
     `ends` are heights and plain texts, `span` the least and the greatest height of the axis. The x axis must leave room.

@@ -123,7 +123,7 @@ def _long(x: pd.DataFrame, columns: Mapping[str, tuple[str, str] | None]) -> pd.
     """
     real = ("round", "first", "problems", *columns, *(name for ends in columns.values() for name in ends or ()))
     wide = flat(x, ("run", "split", "method"), real)
-    kind = np.where(wide["method"].str.startswith("types: words"), "word", "")
+    kind = np.where(wide["method"].str.startswith("types: words", na=False), "word", "")
     keys = wide[["run", "split", "method", "round", "first"]].assign(n=wide["problems"], kind=kind)
     parts = [
         keys.assign(

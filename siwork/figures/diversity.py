@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from siwork.figures.canvas import Place, canvas, head, name_series, place, round_axis
+from siwork.figures.canvas import canvas, head, name_series, place, round_axis
 from siwork.figures.curves import words
-from siwork.figures.marks import error_bars, hover, quiet
+from siwork.figures.marks import error_bars, hovers, quiet
+from siwork.figures.points import of_metric
 from siwork.figures.rounds import Idea, checked_split, draw_idea, named
-from siwork.figures.table import Series, known, pick, series_of, tidy
+from siwork.figures.sheet import Place, Sheet
+from siwork.figures.table import Lines, Series, series_of, tidy
 from siwork.figures.theme import INK, interval
 
 _ALWAYS = ("distinct_correct", "right_variety")
@@ -51,91 +52,93 @@ def fig_diversity(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     """
     checked_split(split)
     table = tidy(x)
-    series = series_of(table)
-    panels = [*_ALWAYS, _entropies(table, series, split), *(["vendi"] if known(table, "vendi", split) else [])]
+    lines, series = Lines(table), series_of(table)
+    panels = [*_ALWAYS, _entropies(lines, series, split), *(["vendi"] if lines.known("vendi", split) else [])]
     count, width = len(panels), 2 if len(panels) == 4 else 3
-    figure = canvas(count, width)
+    sheet = canvas(count, width)
     for i, metric in enumerate(panels):
         at = place(i, count, width)
         if metric == "path":
-            _paths(figure, at, table, series, split)
+            _paths(sheet, at, lines, series, split)
         else:
-            round_axis(figure, at, table["round"])
-            draw_idea(figure, at, table, series, _idea(table, metric, split))
-    name_series(figure, series)
-    return figure
+            round_axis(sheet, at, table["round"])
+            draw_idea(sheet, at, lines, series, _idea(lines, metric, split))
+    name_series(sheet, series)
+    return sheet.figure()
 
 
-def _entropies(table: pd.DataFrame, series: Sequence[Series], split: str) -> str:
+def _entropies(lines: Lines, series: Sequence[Series], split: str) -> str:
     """The panel about entropy: the path where a series has both, else the one that is known, answers first."""
-    if any(len(_path(table, one, split)) for one in series):
+    if any(len(_path(lines, one, split)) for one in series):
         return "path"
-    alone = known(table, "token_entropy", split) and not known(table, "answer_entropy", split)
+    alone = lines.known("token_entropy", split) and not lines.known("answer_entropy", split)
     return "token_entropy" if alone else "answer_entropy"
 
 
-def _idea(table: pd.DataFrame, metric: str, split: str) -> Idea:
+def _idea(lines: Lines, metric: str, split: str) -> Idea:
     """A panel over rounds; that of one entropy alone says that the other is unknown."""
-    title, axis = words(table, metric, split)
-    other = [name for name in _ENTROPIES if metric in _ENTROPIES and name != metric and not known(table, name, split)]
-    below = " · ".join(f"{words(table, name, split)[0]}: unknown" for name in other)
+    title, axis = words(lines, metric, split)
+    other = [name for name in _ENTROPIES if metric in _ENTROPIES and name != metric and not lines.known(name, split)]
+    below = " · ".join(f"{words(lines, name, split)[0]}: unknown" for name in other)
     return Idea(title, axis, {metric: ""}, split, below=below)
 
 
-def _path(table: pd.DataFrame, series: Series, split: str) -> pd.DataFrame:
+def _path(lines: Lines, series: Series, split: str) -> pd.DataFrame:
     """Rounds of a series where both entropies are known; the tokens' columns end in `_across`."""
-    across, up = (pick(table, series, metric, split) for metric in _ENTROPIES)
+    across, up = (lines.pick(series, metric, split) for metric in _ENTROPIES)
     both = up.merge(across, on="round", suffixes=("", "_across"))
     return both[both["value"].notna() & both["value_across"].notna()]
 
 
-def _paths(figure: go.Figure, at: Place, table: pd.DataFrame, series: Sequence[Series], split: str) -> None:
-    paths = [(one, _path(table, one, split)) for one in series]
+def _paths(sheet: Sheet, at: Place, lines: Lines, series: Sequence[Series], split: str) -> None:
+    paths = [(one, _path(lines, one, split)) for one in series]
     for one, rows in paths:
         if len(rows):
-            _draw_path(figure, at, one, rows)
-    figure.update_xaxes(title_text="entropy of the next token, nats a token", **at)
-    figure.update_yaxes(title_text="entropy of the answers, nats", **at)
+            _draw_path(sheet, at, one, rows)
+    sheet.xaxis(at)["title"] = {"text": "entropy of the next token, nats a token"}
+    sheet.yaxis(at)["title"] = {"text": "entropy of the answers, nats"}
     if len(series) == 1:
         start = paths[0][1].iloc[0]
         look = {"line": {"color": INK, "width": 1, "dash": "dot"}, "layer": "below"}
-        figure.add_vline(x=start["value_across"], **look, **at).add_hline(y=start["value"], **look, **at)
+        sheet.stroke(at, start["value_across"], **look)
+        sheet.level(at, start["value"], **look)
     without = [one.name for one, rows in paths if rows.empty]
     below = "down: answers grow alike · left: tokens grow sure"
-    head(
-        figure, at, "Spread of answers and of tokens", below + (f"<br>unknown for {named(without)}" if without else "")
-    )
+    head(sheet, at, "Spread of answers and of tokens", below + (f"<br>unknown for {named(without)}" if without else ""))
 
 
-def _draw_path(figure: go.Figure, at: Place, series: Series, rows: pd.DataFrame) -> None:
+def _draw_path(sheet: Sheet, at: Place, series: Series, rows: pd.DataFrame) -> None:
     """Line from the first round (open, small) to the last (full, large), both named and with their intervals."""
     count = len(rows)
     ends = np.isin(np.arange(count), (0, count - 1))
-    round_words = [f"{r:g}" if end else "" for r, end in zip(rows["round"], ends, strict=True)]
-    trace = go.Scatter(
-        x=rows["value_across"],
-        y=rows["value"],
-        mode="lines+markers+text",
-        text=round_words,
-        textposition="top right",
-        textfont={"size": 11},
-        line={"color": series.colour, "width": 1.5},
-        marker={
+    own = rows.assign(low=rows["low"].where(ends), high=rows["high"].where(ends))
+    across = rows.assign(**{name: rows[f"{name}_across"].where(ends) for name in ("value", "low", "high")})
+    trace = {
+        "type": "scatter",
+        "x": rows["value_across"].to_numpy(),
+        "y": rows["value"].to_numpy(),
+        "error_x": error_bars(series, across),
+        "error_y": error_bars(series, own),
+        "mode": "lines+markers+text",
+        "text": [f"{r:g}" if end else "" for r, end in zip(rows["round"], ends, strict=True)],
+        "textposition": "top right",
+        "textfont": {"size": 11},
+        "line": {"color": series.colour, "width": 1.5},
+        "marker": {
             "symbol": [f"{series.symbol}-open", *[series.symbol] * (count - 1)] if count > 1 else [series.symbol],
             "size": np.linspace(_SMALL, _LARGE, count) if count > 1 else [_LARGE],
             "color": series.colour,
             "opacity": 1,
             "line": {"color": series.colour, "width": 1.5},
         },
-        hovertext=[_both(series, row) for row in rows.to_dict("records")],
+        "hovertext": _both(series, rows),
+        "customdata": of_metric(rows),
         **quiet(series),
-    )
-    own = rows.assign(low=rows["low"].where(ends), high=rows["high"].where(ends))
-    across = rows.assign(**{name: rows[f"{name}_across"].where(ends) for name in ("value", "low", "high")})
-    trace.error_y, trace.error_x = error_bars(series, own), error_bars(series, across)
-    figure.add_trace(trace, **at)
+    }
+    sheet.draw(at, trace)
 
 
-def _both(series: Series, row: dict[Hashable, Any]) -> str:
-    tokens = interval(row["value_across"], row["low_across"], row["high_across"])
-    return f"{hover(series, row, 'entropy of the answers')}<br>entropy of the next token {tokens}"
+def _both(series: Series, rows: pd.DataFrame) -> list[str]:
+    tokens = zip(*(rows[f"{name}_across"].tolist() for name in ("value", "low", "high")), strict=True)
+    answers = hovers(series, rows, "entropy of the answers")
+    return [f"{up}<br>entropy of the next token {interval(*each)}" for up, each in zip(answers, tokens, strict=True)]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def line(sheet: Sheet, at: Place, series: Series, rows: pd.DataFrame, *, what: s
         "mode": "lines+markers",
         "line": {"color": series.colour, "width": 2, "dash": dash},
         "marker": {"symbol": series.symbol, "size": 6},
-        "hovertext": [hover(series, row, what) for row in rows.to_dict("records")],
+        "hovertext": hovers(series, rows, what),
         "customdata": of_metric(rows),
         **quiet(series),
     }
@@ -92,21 +92,23 @@ def steps(
     return trace | {"customdata": [of[0], *of, of[-1]]} | quiet(series)
 
 
-def hover(series: Series, row: dict[Hashable, Any], what: str) -> str:
-    """Value with interval, what the interval is, n and method, all as plain text."""
-    value, low, high = row["value"], row["low"], row["high"]
-    shown = (
-        f"{number(value)}, range {number(low, value)} … {number(high, value)}"
-        if row["ranged"]
-        else interval(value, low, high)
-    )
-    many = "seeds" if series.pooled else "problems"
+def hovers(series: Series, rows: pd.DataFrame, what: str | Sequence[str] = "") -> list[str]:
+    """Value with interval, what the interval is, n and method of each row, all as plain text; `what` it is, of all or each."""
+    words = [what] * len(rows) if isinstance(what, str) else what
+    columns = [rows[name].tolist() for name in ("round", "value", "low", "high", "n", "ranged", "method")]
+    return [_hover(series, *row) for row in zip(words, *columns, strict=True)]
+
+
+def _hover(
+    series: Series, what: str, r: float, value: float, low: float, high: float, n: float, ranged: bool, method: object
+) -> str:
+    span = f"{number(value)}, range {number(low, value)} … {number(high, value)}" if ranged else ""
     return "<br>".join(
         [
-            f"<b>{plain(series.name, 60)}</b> · round {row['round']:g}{f' · {what}' if what else ''}",
-            shown,
-            f"n = {row['n']:,.0f} {many}",
-            plain(row["method"], 60),
+            f"<b>{plain(series.name, 60)}</b> · round {r:g}{f' · {what}' if what else ''}",
+            span or interval(value, low, high),
+            f"n = {n:,.0f} {'seeds' if series.pooled else 'problems'}",
+            plain(method, 60),
         ]
     )
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from siwork.figures.marks import aged, band_word, hover, line, quiet, ribbon, steps
+from siwork.figures.marks import aged, band_word, hovers, line, quiet, ribbon, steps
 from siwork.figures.points import of_metric, points
 from siwork.figures.sheet import Place, Sheet
-from siwork.figures.table import Lines, Series
+from siwork.figures.table import Lines, Series, parts
 from siwork.figures.theme import faded, number
 
 FAN = re.compile(r"pass@(\d+)\Z")
@@ -47,7 +47,7 @@ def draw_fan(sheet: Sheet, lines: Lines, panel: Panel) -> None:
     for series in panel.series:
         rows = fan_rows(lines, series, panel.split)
         ticks |= {int(k) for k in rows["k"].tolist()}
-        of_round = dict(list(rows.groupby("round")))
+        of_round = dict(parts(rows, "round"))
         for one, age in aged(rows["round"], _LINES):
             _fan_line(sheet, panel, series, of_round[one], age)
     axis = sheet.xaxis(panel.place)
@@ -59,12 +59,9 @@ def draw_fan(sheet: Sheet, lines: Lines, panel: Panel) -> None:
 
 def fan_rows(lines: Lines, series: Series, split: str) -> pd.DataFrame:
     """Known pass@k of a series by round and k."""
-    parts = [
-        lines.pick(series, name, split).assign(k=int(match[1]))
-        for name in dict.fromkeys(lines.table["metric"].tolist())
-        if (match := FAN.match(name))
-    ]
-    rows = pd.concat(parts) if parts else lines.pick(series, "pass@1", split).assign(k=1)
+    draws = {name: int(match[1]) for name in lines.metrics if (match := FAN.match(name))}
+    rows = lines.pick(series, tuple(draws), split)
+    rows = rows.assign(k=rows["metric"].map(draws).astype(int))
     return rows[rows["value"].notna()].sort_values(["round", "k"])
 
 
@@ -81,7 +78,7 @@ def _fan_line(sheet: Sheet, panel: Panel, series: Series, rows: pd.DataFrame, ag
         "mode": "lines+markers",
         "line": {"color": faded(series.colour, 0.8 if first else 0.3 + 0.7 * age), **look},
         "marker": {"symbol": series.symbol, "size": 5 if ends else 3},
-        "hovertext": [hover(series, row, str(row["metric"])) for row in rows.to_dict("records")],
+        "hovertext": hovers(series, rows, rows["metric"].tolist()),
         "customdata": of_metric(rows),
         **quiet(series),
     }
@@ -92,13 +89,13 @@ def draw_bands(sheet: Sheet, lines: Lines, panel: Panel) -> None:
     """Shares of the accepted samples by band, the hardest below, and the problem shares as lines across."""
     for series in panel.series:
         rows = lines.pick(series, "accepted_share", panel.split, banded=True)
-        for band, part in rows.groupby("band"):
+        for band, part in parts(rows, "band"):
             trace = {
                 "type": "bar",
                 "x": part["round"].to_numpy(),
                 "y": part["value"].to_numpy(),
                 "marker": {"color": faded(series.colour, 0.95 - 0.2 * band), "line": {"width": 0}},
-                "hovertext": [hover(series, row, band_word(band)) for row in part.to_dict("records")],
+                "hovertext": hovers(series, part, band_word(band)),
                 "textposition": "none",
                 "customdata": of_metric(part),
                 **quiet(series),
@@ -111,12 +108,15 @@ def draw_bands(sheet: Sheet, lines: Lines, panel: Panel) -> None:
 def _problem_lines(sheet: Sheet, lines: Lines, panel: Panel, series: Series) -> None:
     """Lines at the heights the stack would have if it held the problems in their own shares."""
     shares = lines.pick(series, "problem_share", panel.split, banded=True)
-    wide = shares.pivot_table(index="round", columns="band", values="value")
-    if wide.empty:
+    shares = shares[shares["value"].notna()]
+    if shares.empty:
         return
-    heights = wide.to_numpy().cumsum(axis=1).T.tolist()
-    place = wide.reset_index()[["round"]].assign(run=series.name, split=panel.split)
-    for band, y in zip(wide.columns.to_numpy(float)[:-1], heights, strict=False):  # the last line would be at 1
+    (rounds, across), (bands, down) = (np.unique(shares[name], return_inverse=True) for name in ("round", "band"))
+    heights = np.full((len(bands), len(rounds)), np.nan)
+    heights[down, across] = shares["value"]
+    place = pd.DataFrame({"round": rounds}).assign(run=series.name, split=panel.split)
+    stacked = heights.cumsum(axis=0)[:-1].tolist()  # the last line would be at 1
+    for band, y in zip(bands.tolist(), stacked, strict=False):
         text = f"{band_word(band)} and harder: {number(y[-1])} of the problems"
         of = points(place, metric="problem_share", kind="and harder", band=band)
-        sheet.draw(panel.place, steps(series, wide.index.tolist(), y, text, of))
+        sheet.draw(panel.place, steps(series, rounds.tolist(), y, text, of))

@@ -34,6 +34,6 @@ def of_metric(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _plain(name: str, values: Any, size: int) -> list[Any]:
     """Values as plain Python types, None where unknown."""
-    several = values.tolist() if hasattr(values, "tolist") else [values] * size
+    several = values.tolist() if isinstance(values, pd.Series) else [values] * size
     known = (None if x is None or x == "" or x != x else x for x in several)
     return [int(x) if name in _WHOLE and x is not None else x for x in known]

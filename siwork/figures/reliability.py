@@ -7,33 +7,35 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from siwork.figures.canvas import BETWEEN, BOTTOM, TOP, Place, name_series, write
+from siwork.figures.canvas import BETWEEN, BOTTOM, NOTHING, TOP, legend, name_series
 from siwork.figures.marks import error_bars, quiet
+from siwork.figures.points import points
+from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import Series, flat
-from siwork.figures.theme import INK, colour, faded, interval, number, plain, shortened, symbol, template
+from siwork.figures.theme import INK, colour, faded, interval, number, plain, shortened, symbol
 from siwork.schema import SchemaError
 
 _DIAGRAM, _GAP, _STRIP = 190, 14, 44  # px
 _MOST = 6  # panels beside each other: first and last round, four between
 _EDGE, _THIN = 0.07, 0.05  # of the axis: room for marks at 0 and 1, least width of a bar
+_DIAGONAL = {"color": INK, "width": 1, "dash": "4px,3px"}
 _POOLED = -1.0  # the round of a table that pools them
 _REAL = ("round", "bin", "least", "greatest", "count", "problems", "score", "gold", "low", "high", "k", "left_out")
 
 
 class Words(NamedTuple):
-    """What a diagram says about its axes: the score, the share, what is counted, and the column that counts it."""
+    """What a diagram says: its axes, what is counted and the column that counts it, and the metric of its points."""
 
     score: str
     gold: str
     counted: str
     number: str
+    metric: str
 
 
-SCORES = Words("score", "share right", "samples", "count")
-VOTES = Words("share of the votes", "share right", "problems", "problems")
+SCORES = Words("score", "share right", "samples", "count", "reliability")
+VOTES = Words("share of the votes", "share right", "problems", "problems", "vote")
 
 
 class _Cell(NamedTuple):
@@ -73,12 +75,12 @@ def read_bins(x: pd.DataFrame, split: str) -> pd.DataFrame:
     return own.assign(order=order).sort_values(["order", "round", "bin"], kind="stable", ignore_index=True)
 
 
-def diagrams(table: pd.DataFrame, words: Words) -> go.Figure:
-    """The figure of a table that `read_bins` made."""
+def diagrams(table: pd.DataFrame, words: Words) -> Sheet:
+    """The sheet of a table that `read_bins` made."""
     runs = {str(name): own for name, own in table.groupby("run", sort=False)}
     shown = {name: _shown(own["round"]) for name, own in runs.items()}
     columns = max(map(len, shown.values()))
-    figure, ends = _sheet(len(runs), columns), _ends(table)
+    sheet, ends = _sheet(len(runs), columns), _ends(table)
     series = []
     for i, (name, own) in enumerate(runs.items()):
         one = Series(name, colour(i), symbol(i), False, "interval over problems", 0.0)
@@ -86,13 +88,14 @@ def diagrams(table: pd.DataFrame, words: Words) -> go.Figure:
         for j in range(columns):
             cell = _Cell(one, {"row": 2 * i + 1, "col": j + 1}, words, _THIN * (ends[1] - ends[0]))
             if j < len(shown[name]):
-                _panel(figure, cell, own[own["round"] == shown[name][j]], own[own["round"] == shown[name][0]])
+                _panel(sheet, cell, own[own["round"] == shown[name][j]], own[own["round"] == shown[name][0]])
             else:
-                _clear(figure, cell)
-    _axes(figure, table, words, ends)
-    name_series(figure, series)
-    _key(figure, table, words, columns > 1)
-    return figure
+                sheet.clear(cell.at)
+                sheet.clear(cell.strip)
+        _axes(sheet, 2 * i + 1, own[words.number].max(), words, ends)
+    name_series(sheet, series)
+    _key(sheet, table, words, columns > 1)
+    return sheet
 
 
 def _shown(rounds: pd.Series) -> list[float]:
@@ -101,81 +104,87 @@ def _shown(rounds: pd.Series) -> list[float]:
     return [float(r) for r in there[np.unique(np.linspace(0, len(there) - 1, min(len(there), _MOST)).astype(int))]]
 
 
-def _sheet(runs: int, columns: int) -> go.Figure:
-    figure = make_subplots(2 * runs, columns, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.12 / columns)
+def _sheet(runs: int, columns: int) -> Sheet:
+    """Panels and strips of the heights that they need, with common axes along rows and columns."""
     block = _DIAGRAM + _GAP + _STRIP
     inside = block * runs + BETWEEN * (runs - 1)
+    margin = {"l": 56, "r": 16, "t": TOP, "b": BOTTOM}
+    layout = {"height": inside + TOP + BOTTOM, "margin": margin, "barmode": "overlay"}
+    sheet = Sheet(2 * runs, columns, layout, horizontal_spacing=0.12 / columns)
     for i in range(runs):
         top = inside - i * (block + BETWEEN)
-        panel, strip = [top - _DIAGRAM, top], [top - block, top - block + _STRIP]
-        figure.update_yaxes(domain=[max(0, y / inside) for y in panel], row=2 * i + 1)
-        figure.update_yaxes(domain=[max(0, y / inside) for y in strip], row=2 * i + 2)
-    margin = {"l": 56, "r": 16, "t": TOP, "b": BOTTOM}
-    figure.update_layout(
-        template=template(), height=inside + TOP + BOTTOM, margin=margin, barmode="overlay", hovermode="closest"
-    )
-    return figure
+        for row, ends in ((2 * i + 1, (top - _DIAGRAM, top)), (2 * i + 2, (top - block, top - block + _STRIP))):
+            for j in range(columns):
+                sheet.yaxis({"row": row, "col": j + 1})["domain"] = [max(0, y / inside) for y in ends]
+                sheet.share({"row": row, "col": j + 1})
+    return sheet
 
 
-def _clear(figure: go.Figure, cell: _Cell) -> None:
-    for at in (cell.at, cell.strip):
-        figure.update_xaxes(visible=False, **at).update_yaxes(visible=False, **at)
-
-
-def _panel(figure: go.Figure, cell: _Cell, rows: pd.DataFrame, first: pd.DataFrame) -> None:
+def _panel(sheet: Sheet, cell: _Cell, rows: pd.DataFrame, first: pd.DataFrame) -> None:
     r = rows["round"].iloc[0]
     start, out = cell.at["col"] == 1, rows["left_out"].max()
     name = f"<b>{shortened(cell.series.name)}</b>" if start else ""
     about = ("all rounds" if r == _POOLED else f"round {r:g}") + (f" · {out:g} left out" if out > 0 else "")
     title = f'{name}<br><span style="font-size:11px">{about}</span>'
-    write(figure, cell.at, title, x=0, y=1, yshift=4, xanchor="left", yanchor="bottom", align="left")
+    sheet.write(cell.at, title, x=0, y=1, yshift=4, xanchor="left", yanchor="bottom", align="left")
     if not rows["gold"].notna().any():
         why = plain(f"unknown: {rows['method'].iloc[0]}", 16)
-        write(figure, cell.at, why, x=0.5, y=0.5, xanchor="center", yanchor="middle", align="center")
+        sheet.write(cell.at, why, x=0.5, y=0.5, xanchor="center", yanchor="middle", align="center")
         for at in (cell.at, cell.strip):  # an axis without a trace is not drawn
-            figure.add_scatter(x=[None], y=[None], showlegend=False, **at)
+            sheet.draw(at, NOTHING)
         return
-    line = {"color": INK, "width": 1, "dash": "4px,3px"}
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip", showlegend=False, **cell.at)
+    look = {"mode": "lines", "line": _DIAGONAL, "hoverinfo": "skip", "showlegend": False}
+    sheet.draw(cell.at, {"type": "scatter", "x": [0, 1], "y": [0, 1], **look})
     if not start:
-        _before(figure, cell, first)
-    _points(figure, cell, rows)
-    _counts(figure, cell, rows)
+        _before(sheet, cell, first)
+    _points(sheet, cell, rows)
+    _counts(sheet, cell, rows)
 
 
-def _before(figure: go.Figure, cell: _Cell, first: pd.DataFrame) -> None:
+def _before(sheet: Sheet, cell: _Cell, first: pd.DataFrame) -> None:
     """The first round again, pale and dotted, to compare with."""
-    look = {"color": faded(cell.series.colour, 0.6), "width": 1.5, "dash": "dot"}
-    trace = go.Scatter(x=first["score"], y=first["gold"], mode="lines", line=look, **quiet(cell.series))
-    figure.add_trace(trace.update(hoverinfo="skip"), **cell.at)
+    line = {"color": faded(cell.series.colour, 0.6), "width": 1.5, "dash": "dot"}
+    trace = {"type": "scatter", "x": first["score"].to_numpy(), "y": first["gold"].to_numpy(), "mode": "lines"}
+    sheet.draw(cell.at, trace | {"line": line} | quiet(cell.series) | {"hoverinfo": "skip"})
 
 
-def _points(figure: go.Figure, cell: _Cell, rows: pd.DataFrame) -> None:
+def _points(sheet: Sheet, cell: _Cell, rows: pd.DataFrame) -> None:
     one = cell.series
-    trace = go.Scatter(
-        x=rows["score"],
-        y=rows["gold"],
-        mode="lines+markers",
-        line={"color": one.colour, "width": 1.5},
-        marker={"symbol": [one.symbol + ("" if sure else "-open") for sure in _sure(rows)], "size": 8},
-        error_y=error_bars(one, rows.assign(value=rows["gold"])),
-        hovertext=[_hover(cell, row) for row in rows.to_dict("records")],
-        **quiet(one),
-    )
-    figure.add_trace(trace, **cell.at)
+    trace = {
+        "type": "scatter",
+        "x": rows["score"].to_numpy(),
+        "y": rows["gold"].to_numpy(),
+        "mode": "lines+markers",
+        "line": {"color": one.colour, "width": 1.5},
+        "marker": {"symbol": [one.symbol + ("" if sure else "-open") for sure in _sure(rows)], "size": 8},
+        "error_y": error_bars(one, rows.assign(value=rows["gold"])),
+        **_about(cell, rows),
+    }
+    sheet.draw(cell.at, trace)
 
 
-def _counts(figure: go.Figure, cell: _Cell, rows: pd.DataFrame) -> None:
-    trace = go.Bar(
-        x=(rows["least"] + rows["greatest"]) / 2,
-        y=rows[cell.words.number],
-        width=(0.94 * (rows["greatest"] - rows["least"])).clip(lower=cell.thin),
-        marker={"color": faded(cell.series.colour, 0.55), "line": {"width": 0}},
-        hovertext=[_hover(cell, row) for row in rows.to_dict("records")],
-        textposition="none",
+def _counts(sheet: Sheet, cell: _Cell, rows: pd.DataFrame) -> None:
+    trace = {
+        "type": "bar",
+        "x": ((rows["least"] + rows["greatest"]) / 2).to_numpy(),
+        "y": rows[cell.words.number].to_numpy(),
+        "width": (0.94 * (rows["greatest"] - rows["least"])).clip(lower=cell.thin).to_numpy(),
+        "marker": {"color": faded(cell.series.colour, 0.55), "line": {"width": 0}},
+        "textposition": "none",
+        **_about(cell, rows),
+    }
+    sheet.draw(cell.strip, trace)
+
+
+def _about(cell: _Cell, rows: pd.DataFrame) -> dict[str, Any]:
+    """What a point and the bar below it say and stand for."""
+    ends = {"low": rows["least"], "high": rows["greatest"], "k": rows["k"]}
+    of = points(rows.assign(round=rows["round"].where(rows["round"] != _POOLED)), metric=cell.words.metric, **ends)
+    return {
+        "hovertext": [_hover(cell, row) for row in rows.to_dict("records")],
+        "customdata": of,
         **quiet(cell.series),
-    )
-    figure.add_trace(trace, **cell.strip)
+    }
 
 
 def _sure(rows: pd.DataFrame) -> list[bool]:
@@ -206,31 +215,27 @@ def _ends(table: pd.DataFrame) -> tuple[float, float]:
     return min(held), max(held)
 
 
-def _axes(figure: go.Figure, table: pd.DataFrame, words: Words, ends: tuple[float, float]) -> None:
+def _axes(sheet: Sheet, row: int, most: float, words: Words, ends: tuple[float, float]) -> None:
+    """The axes of a run, whose panels stand in that row and their strips below; `most` is its greatest count."""
     room = _EDGE * (ends[1] - ends[0])
-    figure.update_xaxes(range=[ends[0] - room, ends[1] + room], nticks=4)
-    if ends == (0.0, 1.0):
-        figure.update_xaxes(tickvals=[0, 0.5, 1])
-    for i, most in enumerate(table.groupby("run", sort=False)[words.number].max().tolist()):
-        panel, strip = 2 * i + 1, 2 * i + 2
-        figure.update_yaxes(range=[-_EDGE, 1 + _EDGE], tickvals=[0, 0.25, 0.5, 0.75, 1], row=panel)
-        figure.update_xaxes(showticklabels=False, ticks="", row=panel)
-        figure.update_xaxes(showticklabels=True, title_text=words.score, row=strip)
-        figure.update_yaxes(range=[0, 1.05 * most if most > 0 else 1], nticks=3, row=strip)
-        figure.update_yaxes(title_text=words.gold, row=panel, col=1)
-        figure.update_yaxes(title_text=words.counted, row=strip, col=1)
+    across: dict[str, Any] = {"range": [ends[0] - room, ends[1] + room], "nticks": 4}
+    across |= {"tickvals": [0, 0.5, 1]} if ends == (0.0, 1.0) else {}
+    for j in range(sheet.columns):
+        panel, strip = {"row": row, "col": j + 1}, {"row": row + 1, "col": j + 1}
+        sheet.xaxis(panel).update(across, showticklabels=False, ticks="")
+        sheet.xaxis(strip).update(across, showticklabels=True, title={"text": words.score})
+        sheet.yaxis(panel).update(range=[-_EDGE, 1 + _EDGE], tickvals=[0, 0.25, 0.5, 0.75, 1])
+        sheet.yaxis(strip).update(range=[0, 1.05 * most if most > 0 else 1], nticks=3)
+    for at, text in (({"row": row, "col": 1}, words.gold), ({"row": row + 1, "col": 1}, words.counted)):
+        sheet.yaxis(at)["title"] = {"text": text}
 
 
-def _key(figure: go.Figure, table: pd.DataFrame, words: Words, several: bool) -> None:
+def _key(sheet: Sheet, table: pd.DataFrame, words: Words, several: bool) -> None:
     """Legend entries of what is the same in every panel."""
-    entries: list[tuple[str, dict[str, Any]]] = [
-        (f"{words.gold} = {words.score}", {"mode": "lines", "line": {"color": INK, "width": 1, "dash": "4px,3px"}})
-    ]
+    legend(sheet, f"{words.gold} = {words.score}", mode="lines", line=_DIAGONAL)
     if several:
-        entries.append(("first round again", {"mode": "lines", "line": {"color": INK, "width": 1.5, "dash": "dot"}}))
+        legend(sheet, "first round again", mode="lines", line={"color": INK, "width": 1.5, "dash": "dot"})
     known = table[table["gold"].notna()]
     if not all(_sure(known)):
-        open_mark = {"symbol": "circle-open", "size": 8, "color": INK}
-        entries.append(("open mark: interval unknown", {"mode": "markers", "marker": open_mark}))
-    for name, look in entries:
-        figure.add_scatter(x=[None], y=[None], name=name, **look)
+        mark = {"symbol": "circle-open", "size": 8, "color": INK}
+        legend(sheet, "open mark: interval unknown", mode="markers", marker=mark)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from html import unescape
 from typing import NamedTuple
 
-import pandas as pd
-
 from siwork.figures.canvas import canvas, head, name_series, place, round_axis, unknown
 from siwork.figures.marks import line
 from siwork.figures.sheet import Place, Sheet

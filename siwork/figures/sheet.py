@@ -56,9 +56,17 @@ class Sheet:
         """Leave a panel empty, without axes."""
         self.xaxis(at)["visible"] = self.yaxis(at)["visible"] = False
 
+    def share(self, at: Place) -> None:
+        """Let a panel move with those of its row and of its column: one y axis, one x axis."""
+        lowest, leftmost = (self._number(at | end) for end in ({"row": self.rows}, {"col": 1}))
+        if at["row"] < self.rows:
+            self.xaxis(at).update(matches=f"x{lowest}", showticklabels=False)
+        if at["col"] > 1:
+            self.yaxis(at).update(matches=f"y{leftmost}", showticklabels=False)
+
     def write(self, at: Place, text: str, **where: Any) -> dict[str, Any]:
         """Text in a panel; x and y run over the panel from 0 to 1 unless `where` names other references."""
-        about = {"xref": "x domain", "yref": "y domain", "showarrow": False} | where
+        about: dict[str, Any] = {"xref": "x domain", "yref": "y domain", "showarrow": False, **where}
         note = {"text": text, **about, **self._refs(at, about["xref"], about["yref"])}
         self._notes.append(note)
         return note

@@ -52,7 +52,8 @@ def flat(x: pd.DataFrame, text: Sequence[str], real: Sequence[str]) -> pd.DataFr
     numbers = {
         name: x[name].to_numpy(float, na_value=np.nan) if name in x else np.full(len(x), np.nan) for name in real
     }
-    return pd.DataFrame({**words, **numbers})
+    table = pd.DataFrame({**words, **numbers})
+    return table.astype(dict.fromkeys(text, object))  # which pandas would read as its own type of text
 
 
 def series_of(table: pd.DataFrame) -> list[Series]:
@@ -87,21 +88,34 @@ def _note(seeds: list[int]) -> str:
     return f"interval over {seeds[1]} seeds" if seeds[0] == seeds[1] else f"{seeds[0]} to {seeds[1]} seeds"
 
 
+def parts(rows: pd.DataFrame, column: str) -> list[tuple[float, pd.DataFrame]]:
+    """Each known number of a column, rising, with its rows."""
+    values = rows[column].to_numpy(float)
+    return [(x, rows[values == x]) for x in np.unique(values[~np.isnan(values)]).tolist()]
+
+
 class Lines:
     """A tidy table whose lines are found once for all panels: the rows of each series, metric and split."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table
+        self.metrics = list(dict.fromkeys(table["metric"].tolist()))
         self._lines: dict[tuple[str, str, str, bool], list[int]] = {}
         self._metrics: dict[tuple[str, str], list[int]] = {}
+        self._picked: dict[tuple[str, tuple[str, ...], str, bool], pd.DataFrame] = {}
         keys = (table["run"], table["metric"], table["split"], table["band"].notna())
         for i, (run, metric, split, banded) in enumerate(zip(*(key.tolist() for key in keys), strict=True)):
             self._lines.setdefault((run, metric, split, banded), []).append(i)
             self._metrics.setdefault((metric, split), []).append(i)
 
-    def pick(self, series: Series, metric: str, split: str, *, banded: bool = False) -> pd.DataFrame:
-        """Rows of one series and metric by round."""
-        return self.table.take(self._lines.get((series.name, metric, split, banded), []))
+    def pick(self, series: Series, metric: str | tuple[str, ...], split: str, *, banded: bool = False) -> pd.DataFrame:
+        """Rows of one series and metric by round, or of several metrics one after the other."""
+        names = (metric,) if isinstance(metric, str) else metric
+        key = (series.name, names, split, banded)
+        if key not in self._picked:
+            found = [i for name in names for i in self._lines.get((series.name, name, split, banded), [])]
+            self._picked[key] = self.table.take(found)
+        return self._picked[key]
 
     def of(self, metric: str, split: str) -> pd.DataFrame:
         """Rows of a metric, of all series and bands."""

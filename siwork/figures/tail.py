@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from siwork.figures.canvas import Place, canvas, head, label_ends, name_series, place, round_axis, unknown
+from siwork.figures.canvas import canvas, head, label_ends, name_series, place, round_axis, unknown
 from siwork.figures.curves import words
-from siwork.figures.ledger import LEDGER, ledger_figure
-from siwork.figures.lorenz import LORENZ, lorenz_figure
-from siwork.figures.marks import band_word, error_bars, hover, quiet, ribbon
+from siwork.figures.ledger import LEDGER, ledger_sheet
+from siwork.figures.lorenz import LORENZ, lorenz_sheet
+from siwork.figures.marks import band_word, error_bars, hovers, quiet, ribbon
 from siwork.figures.panels import Panel, draw_bands
+from siwork.figures.points import of_metric
 from siwork.figures.rounds import Idea, checked_split, draw_idea, shape
-from siwork.figures.table import Series, known, pick, reason, series_of, tidy
+from siwork.figures.sheet import Place, Sheet
+from siwork.figures.table import Lines, Series, parts, series_of, tidy
 from siwork.figures.theme import faded, plain, shortened
 from siwork.schema import SchemaError
 
@@ -52,79 +53,81 @@ def fig_tail(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
     checked_split(split)
     columns = set(getattr(x, "columns", ()))
     if columns >= LORENZ:
-        return lorenz_figure(x, split)
+        return lorenz_sheet(x, split).figure()
     if columns >= LEDGER:
-        return ledger_figure(x, split)
+        return ledger_sheet(x, split).figure()
     if not columns >= {"run", "metric", "value"}:
         raise SchemaError(
             "fig_tail draws a metric table (siwork.measure), siwork.metrics.lorenz_table(rows) or "
             f"siwork.metrics.ledger(rows), got {plain(shape(x))}; pass one of the three"
         )
-    return _bands_figure(tidy(x), split)
+    return _bands(tidy(x), split).figure()
 
 
-def _bands_figure(table: pd.DataFrame, split: str) -> go.Figure:
+def _bands(table: pd.DataFrame, split: str) -> Sheet:
     """Two panels a run; with several runs, one more that compares them, where it was measured."""
-    series = series_of(table)
-    compared = len(series) > 1 and known(table, "tail_coverage", split)
+    series, lines = series_of(table), Lines(table)
+    compared = len(series) > 1 and lines.known("tail_coverage", split)
     count = 2 * len(series) + compared
-    figure = canvas(count, 2)
-    table = table[table["split"] == split] if (table["split"] == split).any() else table
+    sheet = canvas(count, 2)
+    here = table[table["split"] == split] if (table["split"] == split).any() else table
     for i, one in enumerate(series):
-        own = table[table["run"] == one.name]
+        own = Lines(here[here["run"] == one.name])
         name = f": {shortened(one.name)}" if len(series) > 1 else ""
-        _shares(figure, place(2 * i, count, 2), own, one, split, name)
-        _coverage(figure, place(2 * i + 1, count, 2), own, one, split, name)
+        _shares(sheet, place(2 * i, count, 2), own, one, split, name)
+        _coverage(sheet, place(2 * i + 1, count, 2), own, one, split, name)
     if compared:
         at = place(count - 1, count, 2)
-        round_axis(figure, at, table["round"])
-        draw_idea(figure, at, table, series, Idea(*words(table, "tail_coverage", split), {"tail_coverage": ""}, split))
-    name_series(figure, series)
-    return figure
+        round_axis(sheet, at, here["round"])
+        draw_idea(sheet, at, lines, series, Idea(*words(lines, "tail_coverage", split), {"tail_coverage": ""}, split))
+    name_series(sheet, series)
+    return sheet
 
 
-def _shares(figure: go.Figure, at: Place, table: pd.DataFrame, series: Series, split: str, name: str) -> None:
-    title, axis = words(table, "accepted_share", split)
-    round_axis(figure, at, table["round"])
-    figure.update_yaxes(title_text=axis, **at)
-    draw_bands(figure, table, Panel("accepted_share", split, [series], *at.values()))
-    head(figure, at, title + name, "full colour: hardest fifth · dashed: the problems' own shares")
-    if not known(table, "accepted_share", split):
-        unknown(figure, at, reason(table, "accepted_share", split))
+def _shares(sheet: Sheet, at: Place, lines: Lines, series: Series, split: str, name: str) -> None:
+    title, axis = words(lines, "accepted_share", split)
+    round_axis(sheet, at, lines.table["round"])
+    sheet.yaxis(at)["title"] = {"text": axis}
+    draw_bands(sheet, lines, Panel("accepted_share", split, [series], at))
+    head(sheet, at, title + name, "full colour: hardest fifth · dashed: the problems' own shares")
+    if not lines.known("accepted_share", split):
+        unknown(sheet, at, lines.reason("accepted_share", split))
 
 
-def _coverage(figure: go.Figure, at: Place, table: pd.DataFrame, series: Series, split: str, name: str) -> None:
+def _coverage(sheet: Sheet, at: Place, lines: Lines, series: Series, split: str, name: str) -> None:
     """A line a band, the hardest in full colour and with its interval; the others have theirs on hover."""
-    title, axis = words(table, "accepted_coverage", split)
-    round_axis(figure, at, table["round"], room=0.25)
-    figure.update_yaxes(title_text=axis, range=[-0.02, 1.04], **at)
-    head(figure, at, title + name, "full colour, with its interval: hardest fifth")
-    rows = pick(table, series, "accepted_coverage", split, banded=True)
-    bands = np.unique(rows["band"].to_numpy(float)).tolist()
+    title, axis = words(lines, "accepted_coverage", split)
+    rounds = lines.table["round"]
+    round_axis(sheet, at, rounds, room=0.25)
+    sheet.yaxis(at).update(title={"text": axis}, range=[-0.02, 1.04])
+    head(sheet, at, title + name, "full colour, with its interval: hardest fifth")
+    rows = lines.pick(series, "accepted_coverage", split, banded=True)
     if rows["value"].isna().all():
-        unknown(figure, at, reason(table, "accepted_coverage", split))
+        unknown(sheet, at, lines.reason("accepted_coverage", split))
         return
-    for i, band in reversed(list(enumerate(bands))):
-        _band_line(figure, at, series, rows[rows["band"] == band], i, band)
-    last = rows[rows["value"].notna()].groupby("band").last()
-    end = float(table["round"].max())
-    ends = [(float(value), plain(band_word(band))) for band, value in zip(last.index, last["value"], strict=True)]
-    label_ends(figure, at, end + 0.3, ends, (0.0, 1.0))
+    bands = parts(rows, "band")
+    for i, (band, own) in reversed(list(enumerate(bands))):
+        _band_line(sheet, at, series, own, i, band)
+    last = [(band, own.loc[own["value"].notna(), "value"]) for band, own in bands]
+    ends = [(float(value.iloc[-1]), plain(band_word(band))) for band, value in last if len(value)]
+    label_ends(sheet, at, float(rounds.max()) + 0.3, ends, (0.0, 1.0))
 
 
-def _band_line(figure: go.Figure, at: Place, series: Series, rows: pd.DataFrame, nth: int, band: float) -> None:
+def _band_line(sheet: Sheet, at: Place, series: Series, rows: pd.DataFrame, nth: int, band: float) -> None:
     shade = faded(series.colour, max(1.0 - 0.15 * nth, 0.4))
     if nth == 0 and series.pooled:
-        figure.add_trace(ribbon(series, rows["round"], rows), **at)
+        sheet.draw(at, ribbon(series, rows["round"], rows))
     bars: dict[str, Any] = {"error_y": error_bars(series, rows)} if nth == 0 and not series.pooled else {}
-    trace = go.Scatter(
-        x=rows["round"],
-        y=rows["value"],
-        mode="lines+markers",
-        line={"color": shade, "width": 2 if nth == 0 else 1.5, "dash": _DASHES[nth % len(_DASHES)]},
-        marker={"symbol": _SYMBOLS[nth % len(_SYMBOLS)], "size": 6},
-        hovertext=[hover(series, row, band_word(band)) for row in rows.to_dict("records")],
+    trace = {
+        "type": "scatter",
+        "x": rows["round"].to_numpy(),
+        "y": rows["value"].to_numpy(),
+        "mode": "lines+markers",
+        "line": {"color": shade, "width": 2 if nth == 0 else 1.5, "dash": _DASHES[nth % len(_DASHES)]},
+        "marker": {"symbol": _SYMBOLS[nth % len(_SYMBOLS)], "size": 6},
+        "hovertext": hovers(series, rows, band_word(band)),
+        "customdata": of_metric(rows),
         **quiet(series),
         **bars,
-    )
-    figure.add_trace(trace, **at)
+    }
+    sheet.draw(at, trace)

@@ -1,6 +1,7 @@
 """Metrics: pure functions on arrays, and tables from rows: `measure`, differences, the ledger, curves, verifier tables."""
 
 from siwork.metrics import calibration, collapse, diversity, performance, tail, uncertainty
+from siwork.metrics.behind import rows_behind
 from siwork.metrics.changes import round_difference, run_difference
 from siwork.metrics.measure import measure
 from siwork.metrics.metric_table import MetricTable
@@ -42,6 +43,7 @@ __all__ = [
     "reliability_table",
     "reversal_by_round",
     "round_difference",
+    "rows_behind",
     "run_difference",
     "support_table",
     "tail",

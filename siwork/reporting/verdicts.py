@@ -54,16 +54,26 @@ def badge(state: str) -> Html:
 def _of_group(group: Group, diagnosis: Diagnosis) -> Html:
     runs = {run.name: run for run in group.runs}
     found = together(diagnosis)
-    ill = [one for one in found if one.state in ("alarm", "watch") or _apart(one)]
-    cards = [card(one, runs[one.shown.run]) for one in ill]
+    shown = ill(found)
+    cards = [card(one, runs[one.shown.run]) for one in shown]
     return element(
         "div",
-        element("h3", group.name, " ", badge(majority([_state(diagnosis, name) for name in runs]))),
-        _summary(group, diagnosis),
+        heading(group, diagnosis),
+        summary(group, diagnosis),
         element("div", *cards, class_="cards") if cards else "",
-        rest([one for one in found if one not in ill]),
+        rest([one for one in found if one not in shown]),
         class_="group",
     )
+
+
+def ill(found: Sequence[Together]) -> list[Together]:
+    """Those that have a card: an alarm or a watch, of most runs or of some."""
+    return [one for one in found if one.state in ("alarm", "watch") or _apart(one)]
+
+
+def heading(group: Group, diagnosis: Diagnosis) -> Html:
+    """The name of the group and the state that most of its runs are in."""
+    return element("h3", group.name, " ", badge(majority([_state(diagnosis, run.name) for run in group.runs])))
 
 
 def rest(found: Sequence[Together], *, level: str = "h4") -> Html:
@@ -84,8 +94,8 @@ def _state(diagnosis: Diagnosis, run: str) -> str:
     return Diagnosis(v for v in diagnosis if v.run == run).state
 
 
-def _summary(group: Group, diagnosis: Diagnosis) -> Html:
-    """How many seeds say what, the last good round, and the command that goes back to it."""
+def summary(group: Group, diagnosis: Diagnosis) -> Html:
+    """How many seeds say what, the last good round, and, for a run folder, the command that goes back to it."""
     states = [_state(diagnosis, run.name) for run in group.runs]
     last = diagnosis.last_good
     said = counts(states)
@@ -93,17 +103,17 @@ def _summary(group: Group, diagnosis: Diagnosis) -> Html:
     words.append(f"Last good round: {good([last[run.name] for run in group.runs])}.")
     back = next((run for run in group.runs if _state(diagnosis, run.name) == "alarm"), None)
     command: Html | str = ""
-    if back is not None and last[back.name] is not None and last[back.name] != back.rounds_done - 1:
+    if back is not None and last[back.name] not in (None, back.rounds_done - 1) and back.folder.is_dir():
         line = shlex.join(["siwork", "fork", str(back.folder.name), f"{back.name}-again", "--at", str(last[back.name])])
         offer = element("p", "Go back to it, and go on otherwise from there:", class_="soft")
         command = join(offer, element("pre", line, class_="command", tabindex="0"))
     return join(element("p", " ".join(words)), command)
 
 
-def card(one: Together, source: Run | pd.DataFrame, *, level: str = "h4") -> Html:
+def card(one: Together, source: Run | pd.DataFrame | None, *, level: str = "h4") -> Html:
     """One verdict: state, since when, in how many seeds, number against bound, why, error rates, completions.
 
-    source : the run, or the rows, of which the verdict speaks
+    source : the run, or the rows, of which the verdict speaks; None leaves its completions out
     level : the heading's element
     """
     shown, states = one.shown, [v.state for v in one.each]
@@ -121,7 +131,7 @@ def card(one: Together, source: Run | pd.DataFrame, *, level: str = "h4") -> Htm
         element("dl", *body),
         element("p", _capital(rates(shown)), ".", class_="soft"),
         _seeds(one),
-        _completions(shown, source),
+        "" if source is None else _completions(shown, source),
         class_=f"card {one.state}",
     )
 

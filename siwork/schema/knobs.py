@@ -31,8 +31,8 @@ class Knob:
         if self.low is None and self.high is None:
             return "any"
         if self.high is None:
-            return f"≥ {self.low:g}"
-        return f"≤ {self.high:g}" if self.low is None else f"{self.low:g} … {self.high:g}"
+            return f"≥ {self.low:.15g}"
+        return f"≤ {self.high:.15g}" if self.low is None else f"{self.low:.15g} … {self.high:.15g}"
 
 
 def knob(
@@ -135,5 +135,5 @@ def _check_range(owner: str, name: str, info: Knob, value: float) -> None:
         raise KnobError(f"{owner}: knob {name!r} must be a finite number, got {value!r}")
     if not low <= value <= high:
         raise KnobError(
-            f"{owner}: knob {name!r} must be in {info.range}, got {value!r}; nearest: {min(max(value, low), high):g}"
+            f"{owner}: knob {name!r} must be in {info.range}, got {value!r}; nearest: {min(max(value, low), high):.15g}"
         )

@@ -77,29 +77,29 @@ def scores(
     return np.asarray(expit(found.slope * np.where(right, found.right + luck, found.wrong - luck)))
 
 
-def passing(world: World, rates: Rates, threshold: float = THRESHOLD) -> Chances | None:
-    """The exact chance that a right and a wrong answer score at least the threshold; None where it depends on the others."""
+def passing(world: World, rates: Rates, threshold: float = THRESHOLD) -> Chances:
+    """The exact chance that a right and a wrong answer score at least the threshold; NaN without a verifier, and of votes."""
+    if world.verifier in ("vote", "none"):
+        return Chances(*np.full((2, world.train), np.nan))
     if world.verifier == "noisy":
-        least = np.where(threshold <= 0, 1.0, 0.0)
+        least = float(threshold <= 0)  # a score of 0 passes, too
         return Chances(np.maximum(1 - rates.fn, least), np.maximum(rates.fp, least))
-    if world.verifier != "graded":
-        return None
     found = evidence_of(world, rates)
     edge = logit(threshold) / found.slope
     return Chances(ndtr(found.right - edge), ndtr(found.wrong - edge))
 
 
-def mean_scores(world: World, rates: Rates) -> Chances | None:
-    """The exact mean score of a right and of a wrong answer; None where it depends on the other samples."""
+def mean_scores(world: World, rates: Rates) -> Chances:
+    """The exact mean score of a right and of a wrong answer; NaN without a verifier, and of votes."""
     if world.verifier != "graded":
         return passing(world, rates)
     found, weight = evidence_of(world, rates), _WEIGHTS / _WEIGHTS.sum()
-    return Chances(
-        *(weight @ expit(found.slope * (mean + _NODES[:, None])) for mean in (found.right, found.wrong))
-    )
+    return Chances(*(weight @ expit(found.slope * (mean + _NODES[:, None])) for mean in (found.right, found.wrong)))
 
 
-def selected(world: World, score: np.ndarray | None, place: np.ndarray, luck: np.ndarray | None, answers: int) -> np.ndarray:
+def selected(
+    world: World, score: np.ndarray | None, place: np.ndarray, luck: np.ndarray | None, answers: int
+) -> np.ndarray:
     """Samples kept of each answer, int (answers, train); `luck` (answers, train) is read where both repeats and a cap drop."""
     kept = np.ones(place.shape, bool)
     if score is not None and world.selection == "correct":

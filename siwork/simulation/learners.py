@@ -16,17 +16,28 @@ from siwork.schema import BANDS
 from siwork.simulation.world import Ground
 
 
-def normalised(z: np.ndarray) -> np.ndarray:
-    """log softmax of each column of logits (M, P)."""
-    z = z - z.max(axis=0)
-    return np.asarray(z - np.log(np.exp(z).sum(axis=0)))
+class Said(NamedTuple):
+    """What a policy says to each problem, arrays (M, P)."""
+
+    p: np.ndarray
+    logp: np.ndarray  # nats, -inf for what is never said
+
+
+def said(z: np.ndarray) -> Said:
+    """The softmax of each column of logits (M, P), which are used up."""
+    z -= z.max(axis=0)
+    p = np.exp(z)
+    total = p.sum(axis=0)
+    p /= total
+    z -= np.log(total)
+    return Said(p, z)
 
 
 class Learner(Protocol):
     """What a world trains."""
 
-    def logp(self) -> np.ndarray:
-        """log π (M, P) of all problems, nats, -inf for what is never said."""
+    def says(self) -> Said:
+        """The distributions of all problems."""
 
     def fit(self, weight: np.ndarray) -> None:
         """Learn from weights (M, train) ≥ 0 of the answers of the problems trained on."""
@@ -57,7 +68,8 @@ class Softmax:
     ) -> None:
         self.ground, self.sharing, self.rate, self.steps, self.start = ground, sharing, rate, steps, start
         n = ground.train
-        self._seen = Ground(*(np.ascontiguousarray(x[..., :n]) for x in ground[:5]), n)
+        logits, right, style = (np.ascontiguousarray(x[:, :n]) for x in (ground.logits, ground.right, ground.style))
+        self._seen = Ground(logits, right, style, ground.difficulty[:n], ground.band[:n], n)
         self.forget()
 
     def forget(self) -> None:
@@ -72,21 +84,25 @@ class Softmax:
         z += self.style[ground.style]
         return z
 
-    def logp(self) -> np.ndarray:
-        """log π (M, P) of all problems, nats."""
+    def says(self) -> Said:
+        """The distributions of all problems."""
         z = self.logits(self.ground)
         z[:, : self.ground.train] += self.private
-        return normalised(z)
+        return said(z)
 
     def slope(self, weight: np.ndarray) -> Slope:
         """The gradient of the weighted mean log-probability, weights (M, train) with a sum above 0."""
         seen = self._seen
-        p = np.exp(normalised(self.logits(seen) + self.private))
+        z = self.logits(seen)
+        z += self.private
+        z -= z.max(axis=0)
+        p = np.exp(z, out=z)
         private = weight / weight.sum()
-        private -= private.sum(axis=0) * p
+        p *= private.sum(axis=0) / p.sum(axis=0)
+        private -= p
         skill = np.bincount(seen.band, (private * seen.right).sum(axis=0), len(BANDS))
         style = np.bincount(seen.style.ravel(), private.ravel(), STYLES)
-        return Slope(float(np.exp(self.sharpness) * np.vdot(private, seen.logits)), skill, style, private)
+        return Slope(float(np.exp(self.sharpness) * np.einsum("mp,mp->", private, seen.logits)), skill, style, private)
 
     def fit(self, weight: np.ndarray) -> None:
         """The steps of a round on weights (M, train); nothing where all weights are 0."""
@@ -111,17 +127,16 @@ class Refit:
     """
 
     def __init__(self, ground: Ground) -> None:
-        self._logp, self._train = normalised(ground.logits), ground.train
+        self._said, self._train = said(ground.logits.copy()), ground.train
 
-    def logp(self) -> np.ndarray:
-        """log π (M, P) of all problems, nats, -inf for what is never said."""
-        return self._logp
+    def says(self) -> Said:
+        """The distributions of all problems."""
+        return self._said
 
     def fit(self, weight: np.ndarray) -> None:
         """Take the shares of weights (M, train) as the new distributions."""
         total = weight.sum(axis=0)
-        found = self._logp.copy()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.log(weight / total)
-        found[:, : self._train] = np.where(total > 0, shares, found[:, : self._train])
-        self._logp = found
+        p = self._said.p.copy()
+        np.divide(weight, total, out=p[:, : self._train], where=total > 0)
+        with np.errstate(divide="ignore"):
+            self._said = Said(p, np.log(p))

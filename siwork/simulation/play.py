@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from siwork.simulation.judges import Rates, counted, rates_of, scores, selected
-from siwork.simulation.learners import Learner, Refit, Softmax, normalised
+from siwork.simulation.learners import Learner, Refit, Softmax, said
 from siwork.simulation.luck import JUDGE, PICK, SAMPLE, chances, errors, place_of
 from siwork.simulation.world import Ground, World, ground_of
 
@@ -20,7 +20,7 @@ class Trace(NamedTuple):
     rates: Rates
     logp: np.ndarray  # (R + 1, M, P) nats, of the policy at temperature 1
     drawn: np.ndarray  # (R + 1, M, P) probabilities that samples are drawn with: training samples at their temperature
-    count: np.ndarray  # (R + 1, M, P) uint8, samples of each answer; the last round has none that are trained on
+    counts: np.ndarray  # (R + 1, M, P) uint8, samples of each answer; the last round has none that are trained on
     passed: np.ndarray  # (R, M, train) uint8, those that score at least one half; none without a verifier
     kept: np.ndarray  # (R, M, train) uint8, those that the update used
     mean: np.ndarray  # (R, train) mean score of each problem, NaN without a verifier
@@ -55,15 +55,14 @@ def play(world: World, seed: int) -> Trace:
     learner, trace = _learner(world, ground), _empty(world, ground)
     memory, n = np.zeros((world.answers, world.train)), world.train
     for r in range(world.rounds + 1):
-        trace.logp[r] = learner.logp()
-        trace.drawn[r] = np.exp(trace.logp[r])
+        trace.drawn[r], trace.logp[r] = learner.says()
         if world.temperature != 1.0:
-            trace.drawn[r, :, :n] = np.exp(normalised(trace.logp[r, :, :n] / world.temperature))
+            trace.drawn[r, :, :n] = said(trace.logp[r, :, :n] / world.temperature).p
         place = place_of(trace.drawn[r], luck.sample[r])
         if r == world.rounds:
-            trace.count[r, :, n:] = counted(place[:, n:], world.answers)
+            trace.counts[r, :, n:] = counted(place[:, n:], world.answers)
             break
-        trace.count[r] = counted(place, world.answers)
+        trace.counts[r] = counted(place, world.answers)
         memory = _judged(world, trace, r, place[:, :n], luck) + (memory if world.data == "accumulate" else 0.0)
         learner.fit(_with_real(memory, ground, world.real_share))
     return trace
@@ -96,7 +95,7 @@ def _judged(world: World, trace: Trace, r: int, place: np.ndarray, luck: _Luck) 
     """Score and select the training samples of round r, and write down what came of it; what is kept, (M, train)."""
     right = place < world.right
     judge = place if luck.judge is None else luck.judge[r]
-    votes = trace.count[r, :, : world.train]
+    votes = trace.counts[r, :, : world.train]
     score = scores(world, trace.rates, right, place, votes, judge)
     kept = selected(world, score, place, None if luck.pick is None else luck.pick[r], world.answers)
     trace.kept[r] = kept

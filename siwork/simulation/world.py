@@ -9,14 +9,13 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from siwork.policies.candidates import STYLES
-from siwork.policies.chance import log_total, normal, uniform
+from siwork.policies.chance import log_total, normal, scramble, uniform
 from siwork.policies.tabular import Tabular
 from siwork.schema import Knobbed, KnobError, knob
 from siwork.tasks.base import band
 
 HELD_OUT = 3  # one problem in so many is never trained on
 LARGEST = 2_000_000  # (samples + answers) · problems · rounds that are still recomputed at once
-_GOLDEN = 0.6180339887498949  # multiples of it fill [0, 1) evenly, however many there are
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,9 @@ class World(Knobbed):
     strength: float = knob(20.0, "Steps times learning rate of a round (sft).", low=0.0, high=400.0)
     steps: int = knob(4, "Gradient steps of a round, each on all that is kept (sft).", low=1, high=16, unit="steps")
     sharing: float = knob(0.5, "Share of learning that all problems share (sft).", low=0.0, high=1.0)
-    start: str = knob("last", "The policy that sft starts from: the last round's or the base.", choices=("last", "base"))
+    start: str = knob(
+        "last", "The policy that sft starts from: the last round's or the base.", choices=("last", "base")
+    )
     real_share: float = knob(0.0, "Share of the training weight that real right answers hold.", low=0.0, high=0.95)
     data: str = knob(
         "replace", "Whether kept samples replace or join those of earlier rounds.", choices=("replace", "accumulate")
@@ -85,14 +86,18 @@ class World(Knobbed):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.verifier == "none" and self.selection != "all":
-            raise KnobError(f"world: selection={self.selection} needs scores, and verifier is none; nearest: selection=all")
+            raise KnobError(
+                f"world: selection={self.selection} needs scores, and verifier is none; nearest: selection=all"
+            )
         if self.verifier == "graded" and not self.fp + self.fn < self._tellable:
             raise KnobError(
                 f"world: a graded score needs fp + fn below {self._tellable:g} with link={self.link}, got "
                 f"{self.fp + self.fn:g}, no better than chance somewhere; lower one of them, or take verifier=noisy"
             )
         if self.update == "refit" and self.start == "base":
-            raise KnobError("world: refit keeps nothing of the policy, so start=base means nothing; nearest: start=last")
+            raise KnobError(
+                "world: refit keeps nothing of the policy, so start=base means nothing; nearest: start=last"
+            )
         if self._size > LARGEST:
             raise KnobError(
                 f"world: problems · (k + answers) · rounds must be at most {LARGEST:,}, so that sliders stay quick, got "
@@ -173,15 +178,19 @@ def ground_of(world: World) -> Ground:
 def _ground(problems: int, right: int, wrong: int, skill: float, spread: float, base: int) -> Ground:
     ids = np.arange(problems)
     ids = np.concatenate([ids[ids % HELD_OUT != HELD_OUT - 1], ids[ids % HELD_OUT == HELD_OUT - 1]])
-    first = uniform(np.array([base], np.uint64))[0]
-    difficulty = (first + ids * _GOLDEN) % 1.0
+    difficulty = uniform(_keys(ids[:, None], np.zeros(1, int), base))[:, 0]
     is_right = np.arange(right + wrong) < right
-    logits = _logits(Tabular(skill=skill, spread=spread), difficulty, _draws(problems, right + wrong, base)[ids], is_right)
-    keys = (ids[:, None] * 1024 + np.arange(right + wrong)).astype(np.uint64) ^ np.uint64(base << 32)
-    style = (uniform(keys) * STYLES).astype(np.int64)
+    logits = _logits(
+        Tabular(skill=skill, spread=spread), difficulty, _draws(problems, right + wrong, base)[ids], is_right
+    )
+    style = (uniform(_keys(ids[:, None], 1 + np.arange(right + wrong), base)) * STYLES).astype(np.int64)
     wide = np.broadcast_to(is_right[:, None], logits.T.shape)
     train = problems - problems // HELD_OUT
     return Ground(np.ascontiguousarray(logits.T), wide.copy(), style.T.copy(), difficulty, band(difficulty), train)
+
+
+def _keys(problem: np.ndarray, number: np.ndarray, base: int) -> np.ndarray:
+    return (problem * 128 + number).astype(np.uint64) ^ scramble(np.array([base], np.uint64))
 
 
 @lru_cache(maxsize=8)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import ipywidgets as w
+import pandas as pd
 
 from siwork_widgets.choosing import Choices, chooser, offer
 from siwork_widgets.diffing import UNITS, difference
 from siwork_widgets.newest import Newest
-from siwork_widgets.plain import cell, cut, seen
+from siwork_widgets.plain import cell, seen
 from siwork_widgets.reading import KEPT, RIGHT, UNKNOWN, WRONG, records, truths
 from siwork_widgets.reference import Reference
 from siwork_widgets.table import Table
@@ -56,7 +56,8 @@ class Pane(w.VBox):
 
     def _offer_samples(self) -> None:
         own = self._rows[(self._rows["round"] == self.round.value).to_numpy(bool)]
-        offer(self.sample, [(_sample_words(row), row["sample"]) for row in records(own)])
+        named = own[[name for name in ("sample", "turn", "hint") if name in own]]
+        offer(self.sample, [(_sample_words(row), row["sample"]) for row in records(named)])
 
     def _chosen(self) -> None:
         with self.choices.quietly():
@@ -101,13 +102,17 @@ class Across(w.VBox):
         self.layout.display = ""
         self._compare()
 
-    def poll(self, seconds: float = 0.0) -> bool:
-        """Show a comparison that is done, waiting that long for it; whether one is still being made."""
+    def poll(self, seconds: float = 0.0) -> None:
+        """Show a comparison that is done, waiting that long for it."""
         done = self._work.wait(seconds) if seconds else self._work.take()
         if done is not None:
             self.a.text.show(*done.result.before)
             self.b.text.show(*done.result.after)
             self.note.show(("soft", done.result.note))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a comparison is being made."""
         return self._work.busy
 
     def _picked(self, i: int) -> None:
@@ -116,7 +121,8 @@ class Across(w.VBox):
     def _compare(self) -> None:
         before, after, unit = self.a.response, self.b.response, self.unit.value
         self._work.ask(lambda: difference(before, after, unit))
-        if self.poll(_QUICK):
+        self.poll(_QUICK)
+        if self.busy:
             self.a.text.show(before)
             self.b.text.show(after)
             self.note.show(("soft", "comparing …"))
@@ -126,18 +132,19 @@ def _grid(rows: pd.DataFrame) -> tuple[list[str], list[list[str]], str]:
     """Heads, a line a round with a cell a sample, and the note below."""
     samples = sorted(set(rows["sample"].tolist()))
     shown = samples[:_MOST]
-    cells = {
-        (row["round"], row["sample"]): _mark(row, truth)
-        for row, truth in zip(records(rows), truths(rows), strict=True)
-    }
+    short = records(rows[[name for name in ("round", "sample", "weight", "answer") if name in rows]])
+    marks = map(_mark, short, truths(rows))
+    cells = {(row["round"], row["sample"]): mark for row, mark in zip(short, marks, strict=True)}
     rounds = dict.fromkeys(rows["round"].tolist())
     lines = [[str(r), *(cells.get((r, sample), "") for sample in shown)] for r in rounds]
-    left = f" {len(samples) - _MOST} further samples have no column; A and B offer them." if len(samples) > _MOST else ""
-    return ["round", *(f"sample {sample}" for sample in shown)], lines, _KEY + left
+    left = len(samples) - len(shown)
+    more = f" {left} further samples have no column; A and B offer them." if left else ""
+    return ["round", *(f"sample {sample}" for sample in shown)], lines, _KEY + more
 
 
 def _mark(row: dict[Any, Any], truth: str) -> str:
     weight, answer = row.get("weight"), row.get("answer")
     kept = "●" if weight is not None and weight > 0 else ""
-    read = "" if answer is None else cut(str(answer), _ANSWER)
+    read = "" if answer is None else str(answer)
+    read = read if len(read) <= _ANSWER else read[: _ANSWER - 1] + "…"
     return f"{_MARKS[truth]}{kept} {read}".rstrip()

@@ -13,7 +13,9 @@ Option = tuple[str, Any]  # what is shown, what it stands for
 
 def chooser(label: str, options: Sequence[Option], kind: str, width: str = "auto") -> w.Dropdown:
     """A drop-down with its label before it and the class `sw-<kind>`."""
-    made = w.Dropdown(description=label, options=options, style={"description_width": "initial"}, layout={"width": width})
+    made = w.Dropdown(
+        description=label, options=options, style={"description_width": "initial"}, layout={"width": width}
+    )
     made.add_class(f"sw-{kind}")
     return made
 

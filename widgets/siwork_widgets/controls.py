@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import Field
 from math import floor, log10
-from typing import Any, get_type_hints
+from typing import Any
 
 import ipywidgets as w
 import traitlets as t
@@ -39,7 +39,8 @@ class Control(w.VBox):
         self._quiet = False
         self.slider = _slider(self.info, self.kind, self.label, self.value) if self.kind in (int, float) else None
         self.entry = self._entry()
-        self._help, self._said = w.HTML(), w.HTML()
+        self._explained = False
+        self._lines: dict[str, w.HTML] = {}  # below the control, made when first needed
         self.children = [w.HBox([each for each in (self.slider, self.entry) if each is not None])]
         self.layout.flex, self.layout.max_width = "1 1 20em", "32em"
         for name in ("sw-knob", f"sw-knob-{field.name}"):
@@ -66,9 +67,14 @@ class Control(w.VBox):
         kinds = {int: "A whole number", float: "A number", bool: "Yes or no"}
         return f"{kinds.get(self.kind, 'One of' if self.info.choices else 'A text')}, {self.info.range}"
 
+    def show(self, value: Any) -> None:
+        """Set the value, also where only something wrongly typed has to go. Raises KnobError for one that cannot be."""
+        self.value = value
+        self._show_value()
+
     def explain(self, shown: bool = True) -> None:
         """Show or hide the help text below the control."""
-        self._help.value = element("small", self.help, class_="sw-soft") if shown else ""
+        self._explained = shown
         self._arrange()
 
     @t.validate("value")
@@ -109,10 +115,11 @@ class Control(w.VBox):
             return number
         if number != number or number in (float("inf"), -float("inf")):
             raise KnobError(f"{self._wanted}, got {entered!r}; its default is {_typed(self.field.default)}")
-        whole = int(entered) if entered.strip().lstrip("+-").isdecimal() else round(number)
-        if whole != number:
-            raise KnobError(f"{self._wanted}, got {entered}; nearest: {whole}")
-        return whole
+        if entered.strip().lstrip("+-").isdecimal():
+            return int(entered)  # a float has too few digits for a large one
+        if number != round(number):
+            raise KnobError(f"{self._wanted}, got {entered}; nearest: {round(number)}")
+        return round(number)
 
     @property
     def _wanted(self) -> str:
@@ -141,8 +148,13 @@ class Control(w.VBox):
             self._quiet = False
 
     def _arrange(self) -> None:
-        self._said.value = element("span", seen(self.fault), class_="sw-fault", role="alert") if self.fault else ""
-        self.children = [self.children[0], *(each for each in (self._said, self._help) if each.value)]
+        said = element("span", seen(self.fault), class_="sw-fault", role="alert") if self.fault else ""
+        told = element("small", self.help, class_="sw-soft") if self._explained else ""
+        for name, markup in (("fault", said), ("help", told)):
+            if markup:
+                self._lines.setdefault(name, w.HTML()).value = markup
+        shown = [name for name, markup in (("fault", said), ("help", told)) if markup]
+        self.children = [self.children[0], *(self._lines[name] for name in shown)]
 
 
 def control(field: Field[Any], value: Any = None) -> Control:
@@ -168,8 +180,6 @@ class Knobs(w.VBox):
         on_change: Callable[[], None] | None = None,
     ) -> None:
         self.kind = kind
-        hints = get_type_hints(kind)
-        assert all(hints[field.name] in _KINDS.values() for field in knobs_of(kind)), kind
         self.controls = {field.name: Control(field) for field in knobs_of(kind)}
         self.explainer = w.ToggleButton(value=False, description="Explain", tooltip="Say what each of these does")
         self.explainer.add_class("sw-explain")
@@ -201,15 +211,21 @@ class Knobs(w.VBox):
     def set(self, values: Mapping[str, Any]) -> None:
         """Set some knobs by name, with one call of `on_change` for all. Raises KnobError, and then nothing is set."""
         made = self.kind.build((), {**self.values, **values})
-        told, self._on_change = getattr(self, "_on_change", None), None
-        try:
-            for name in values:
-                self.controls[name].value = getattr(made, name)
-                self.controls[name]._show_value()  # also where only what was typed has to go
-        finally:
-            self._on_change = told
+        self._show({name: getattr(made, name) for name in values})
         if values:
             self._changed()
+
+    def reset(self) -> None:
+        """Set all knobs to their defaults, without a call of `on_change`."""
+        self._show({name: each.field.default for name, each in self.controls.items()})
+
+    def _show(self, values: Mapping[str, Any]) -> None:
+        told, self._on_change = self._on_change, None
+        try:
+            for name, value in values.items():
+                self.controls[name].show(value)
+        finally:
+            self._on_change = told
 
     def _changed(self, _: Any = None) -> None:
         if self._on_change is not None:

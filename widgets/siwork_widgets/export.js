@@ -12,7 +12,7 @@ function fill(place, { kind, state }) {
   said.setAttribute("role", "status");
   const send = (content) => (said.textContent = [content.said, SENT].filter(Boolean).join(". "));
   kit[kind].render({ model: still(state, send), el: place });
-  if (kind === "figure") place.after(said);
+  if (kind === "figure") place.append(said);
 }
 
 const widgets = JSON.parse(document.getElementById("sw-widgets").textContent);

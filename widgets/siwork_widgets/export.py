@@ -120,9 +120,10 @@ def _box(box: w.Box, kept: list[dict[str, Any]]) -> Html:
     inside = [_shown(child, kept) for child in box.children]
     if isinstance(box, w.Accordion):
         named = [(element("summary", title), each) for title, each in zip(box.titles, inside, strict=True)]
-        return join(*(element("details", *pair, open="") for pair in named))
+        return element("div", *(element("details", *pair, open="") for pair in named))
     if isinstance(box, w.Tab):
-        return join(*(join(element("h3", title), each) for title, each in zip(box.titles, inside, strict=True)))
+        named = [(element("h3", title), each) for title, each in zip(box.titles, inside, strict=True)]
+        return element("div", *(join(*pair) for pair in named))
     return element("div", *inside, class_="sw-row" if isinstance(box, w.HBox) else None) if any(inside) else Html("")
 
 
@@ -134,5 +135,10 @@ def _control(widget: w.Widget) -> Html:
     value = getattr(widget, "label", getattr(widget, "value", None))
     if isinstance(widget, (*_SILENT, *_SLIDERS)) or not label or value is None or value in ("", ()):
         return Html("")
-    words = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
-    return element("p", f"{label}: {', '.join(map(str, words)) if isinstance(words, (tuple, list)) else words}")
+    return element("p", f"{label}: {_said(value)}")
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

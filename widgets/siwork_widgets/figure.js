@@ -1,15 +1,14 @@
 // Draws one plotly figure. plotly.js itself arrives once, packed, in a model that all figures share.
 const PLOTLY = Symbol.for("siwork.plotly");
-const TYPES = {
-  f8: Float64Array, f4: Float32Array, i4: Int32Array, i2: Int16Array, i1: Int8Array,
-  u4: Uint32Array, u2: Uint16Array, u1: Uint8Array,
-};
+const NAMES = { f: "Float", i: "Int", u: "Uint" };
 const CONFIG = {
   displaylogo: false, typesetMath: false, toImageButtonOptions: { format: "svg" },
   modeBarButtons: [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]], // none that sends data away
 };
-const HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
+const UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
+const LABEL = 100; // ms; plotly draws a point's label within 50
+const TURNS = { ArrowDown: 1, ArrowUp: -1 };
 
 async function unbox(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -29,40 +28,51 @@ function plotly(model) {
 }
 
 function array({ dtype, shape, bytes }) {
-  const flat = new TYPES[dtype](bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-  const rows = (part, [count, ...inner]) => {
-    if (!inner.length) return part;
-    const size = part.length / count;
-    return Array.from({ length: count }, (_, i) => rows(part.subarray(i * size, (i + 1) * size), inner));
-  };
-  return rows(flat, shape);
+  const raw = typeof bytes === "string" ? Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0)) : bytes;
+  const Type = globalThis[`${NAMES[dtype[0]]}${8 * dtype[1]}Array`];
+  const flat = new Type(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength));
+  if (shape.length < 2) return flat;
+  const width = flat.length / shape[0];
+  return Array.from({ length: shape[0] }, (_, i) => flat.subarray(i * width, (i + 1) * width));
 }
 
 // a fresh copy, for plotly writes into what it is given
 function unpack(value) {
   if (Array.isArray(value)) return value.map(unpack);
   if (value === null || typeof value !== "object") return value;
-  if (value.bytes) return array(value);
+  if ("bytes" in value) return array(value);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unpack(inner)]));
+}
+
+// the points that the keyboard reaches: those that can be seen and say which rows are behind them
+function spots(data = []) {
+  const known = (values, i) => values?.[i] !== null && !Number.isNaN(values?.[i]);
+  const of = (trace, curve) => {
+    const shown = trace.visible !== false && trace.visible !== "legendonly" && trace.customdata;
+    const each = (shown || []).flatMap((row, i) =>
+      Array.isArray(row) ? row.map((point, j) => ({ point, index: [i, j] })) : { point: row, index: i });
+    const there = each.filter(({ point, index }) => point && known(trace.x, index) && known(trace.y, index));
+    return there.map((one) => ({ ...one, curve, subplot: (trace.xaxis ?? "x") + (trace.yaxis ?? "y") }));
+  };
+  return data.flatMap(of);
 }
 
 function render({ model, el }) {
   const add = (name, className) => el.appendChild(Object.assign(document.createElement(name), { className }));
+  const [plot, live] = [add("div", "sw-plot"), add("p", "sw-live")];
+  const [why, note] = [add("p", "sw-why"), add("p", "sw-note")];
+  let Plotly, frame = 0, timer = 0, at = -1, width = 0;
+  let stale = true, busy = false, gone = false;
   el.classList.add("sw-figure");
-  const plot = add("div", "sw-plot");
-  const [live, why, note] = [add("p", "sw-live"), add("p", "sw-why"), add("p", "sw-note")];
   plot.tabIndex = 0;
   plot.setAttribute("data-lm-suppress-shortcuts", ""); // JupyterLab's command keys stay away
   live.setAttribute("aria-live", "polite");
-  live.style.cssText = HIDDEN;
-  let Plotly, frame = 0, timer = 0, at = -1, width = 0;
-  let stale = true, busy = false, gone = false;
+  live.style.cssText = UNSEEN;
 
   const open = (point, trace, index) => model.send({ open: point, trace, index, said: words() });
+  const line = (label) => [...label.querySelectorAll("tspan.line")].map((part) => part.textContent).join(", ");
   const words = () =>
-    [...plot.querySelectorAll(".hoverlayer .hovertext")]
-      .map((label) => [...label.querySelectorAll("tspan.line")].map((line) => line.textContent).join(", ") || label.textContent)
-      .join("; ");
+    [...plot.querySelectorAll(".hovertext")].map((label) => line(label) || label.textContent).join("; ");
 
   async function draw({ spec }) {
     Plotly ??= await plotly(model);
@@ -70,7 +80,7 @@ function render({ model, el }) {
     const { data, layout } = unpack(spec);
     const font = { ...layout.font, color: getComputedStyle(el).color };
     await Plotly.react(plot, data, { ...layout, width, height: layout.height ?? 320, font }, CONFIG);
-    if (!gone && !plot.dataset.drawn) {
+    if (!plot.dataset.drawn) {
       plot.on("plotly_click", ({ points }) => {
         const hit = points.find((point) => point.customdata);
         if (hit) open(hit.customdata, hit.curveNumber, hit.pointNumber);
@@ -82,9 +92,9 @@ function render({ model, el }) {
   async function paint() {
     frame = 0;
     const shown = model.get("shown");
-    width = el.clientWidth;
+    width = el.clientWidth; // 0 in a hidden tab: drawn when it is shown
     if (busy || gone || !stale || !width || !shown.spec) return;
-    [busy, stale] = [true, false];
+    [busy, stale, why.textContent] = [true, false, ""];
     await draw(shown).catch((error) => (why.textContent = `This figure cannot be drawn here: ${error.message}`));
     busy = false;
     if (stale) schedule();
@@ -98,45 +108,34 @@ function render({ model, el }) {
   function update() {
     const shown = model.get("shown");
     plot.hidden = !shown.spec;
-    plot.setAttribute("role", model.get("keys") ? "application" : "img"); // an image gets no arrow keys
-    plot.setAttribute("aria-label", [shown.label, model.get("keys")].filter(Boolean).join(" "));
+    plot.setAttribute("role", model.get("hint") ? "application" : "img"); // an image gets no arrow keys
+    plot.setAttribute("aria-label", [shown.label, model.get("hint")].filter(Boolean).join(" "));
     plot.style.minHeight = shown.spec ? `${shown.spec.layout.height ?? 320}px` : "";
     why.textContent = shown.why ?? "";
     note.textContent = shown.note ?? "";
-    if (shown.spec) return schedule();
-    Plotly?.purge(plot);
-    delete plot.dataset.drawn;
-  }
-
-  const visible = ({ visible }) => visible !== false && visible !== "legendonly";
-  const spots = () =>
-    (plot.data ?? []).flatMap((trace, curveNumber) =>
-      !visible(trace) || !trace.customdata ? [] : [...trace.customdata].flatMap((point, row) =>
-        Array.isArray(point)
-          ? point.flatMap((inner, column) => (inner ? [{ trace, curveNumber, pointNumber: [row, column], point: inner }] : []))
-          : point ? [{ trace, curveNumber, pointNumber: row, point }] : []));
-
-  function walk(event) {
-    const all = spots();
-    const here = all[at];
-    if (["Enter", " "].includes(event.key) && here) open(here.point, here.curveNumber, here.pointNumber);
-    else if (event.key in STEPS) at = Math.min(Math.max(at + STEPS[event.key], 0), all.length - 1);
-    else if (["ArrowUp", "ArrowDown"].includes(event.key)) at = beside(all, here, event.key === "ArrowDown" ? 1 : -1);
-    else return;
-    event.preventDefault();
-    if (!all[at] || !Plotly) return;
-    const { trace, curveNumber, pointNumber } = all[at];
-    Plotly.Fx.hover(plot, [{ curveNumber, pointNumber }], (trace.xaxis ?? "x") + (trace.yaxis ?? "y"));
-    clearTimeout(timer);
-    timer = setTimeout(() => (live.textContent = words()), 100); // plotly draws the label within 50 ms
+    schedule();
   }
 
   // the same place in the next trace, or in the one before
   function beside(all, here, step) {
-    const curves = [...new Set(all.map((one) => one.curveNumber))];
-    const next = curves[curves.indexOf(here?.curveNumber) + step] ?? here?.curveNumber ?? curves[0];
-    const [mine, theirs] = [here?.curveNumber, next].map((curve) => all.filter((one) => one.curveNumber === curve));
+    const curves = [...new Set(all.map((one) => one.curve))];
+    const next = curves[curves.indexOf(here?.curve) + step] ?? here?.curve ?? curves[0];
+    const [mine, theirs] = [here?.curve, next].map((curve) => all.filter((one) => one.curve === curve));
     return all.indexOf(theirs[Math.min(Math.max(mine.indexOf(here), 0), theirs.length - 1)]);
+  }
+
+  function walk(event) {
+    const all = spots(plot.data);
+    const here = all[at];
+    if (here && (event.key === "Enter" || event.key === " ")) setTimeout(open, LABEL, here.point, here.curve, here.index);
+    else if (event.key in STEPS) at = Math.min(Math.max(at + STEPS[event.key], 0), all.length - 1);
+    else if (event.key in TURNS) at = beside(all, here, TURNS[event.key]);
+    else return;
+    event.preventDefault();
+    if (!all[at]) return;
+    Plotly.Fx.hover(plot, [{ curveNumber: all[at].curve, pointNumber: all[at].index }], all[at].subplot);
+    clearTimeout(timer);
+    timer = setTimeout(() => (live.textContent = words()), LABEL);
   }
 
   const size = new ResizeObserver(() => (stale || el.clientWidth !== width) && schedule());
@@ -146,7 +145,7 @@ function render({ model, el }) {
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   dark.addEventListener("change", schedule);
   plot.addEventListener("keydown", walk);
-  plot.addEventListener("blur", () => Plotly?.Fx.unhover(plot));
+  plot.addEventListener("blur", () => plot.dataset.drawn && Plotly.Fx.unhover(plot));
   model.on("change:shown", update);
   update();
   return () => {

@@ -60,24 +60,24 @@ class Figure(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("figure.js")
     library = t.Instance(anywidget.AnyWidget).tag(sync=True, **widget_serialization)
     shown = t.Dict().tag(sync=True)
-    keys = t.Unicode("").tag(sync=True)  # what the keyboard does
+    hint = t.Unicode("").tag(sync=True)  # what the keyboard does
 
     def __init__(self, *, on_point: Callable[[dict[str, Any]], None] | None = None) -> None:
-        super().__init__(library=Plotlyjs.shared(), keys=_OPENS if on_point is not None else "")
+        super().__init__(library=Plotlyjs.shared(), hint=_OPENS if on_point is not None else "")
         self._on_point = on_point
         self.on_msg(self._heard)
 
     def show(self, picture: Picture | None, *, why: str = "") -> None:
         """Draw that picture; without one, say why there is none."""
-        words = {"label": "", "note": "", "why": seen(why, _LONGEST)}
-        if picture is not None:
-            said = {"label": seen(picture.label, _LONGEST), "note": seen(picture.note, _LONGEST)}
-            words = {"spec": picture.spec, **said, "why": ""}
-        self.shown = words
+        if picture is None:
+            self.shown = {"why": seen(why, _LONGEST)}
+        else:
+            label, note = seen(picture.label, _LONGEST), seen(picture.note, _LONGEST)
+            self.shown = {"spec": picture.spec, "label": label, "note": note}
 
     def static(self) -> dict[str, Any]:
         """What the static page needs to draw the same."""
-        return {"kind": "figure", "state": {"shown": jsonable(self.shown), "keys": _SAYS if self.keys else ""}}
+        return {"kind": "figure", "state": {"shown": jsonable(self.shown), "hint": _SAYS if self.hint else ""}}
 
     def _heard(self, _: Any, content: Any, __: Any) -> None:
         point = content.get("open") if isinstance(content, dict) else None

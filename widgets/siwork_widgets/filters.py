@@ -30,7 +30,9 @@ class Filters(Choices):
         self.split = chooser("split", [_ANY, *((name, name) for name in SPLITS)], "samples-split")
         bands = [(f"{band} ({BAND_WORDS[band]})", band) for band in BANDS]
         self.band = chooser("band", [_ANY, *bands], "samples-band")
-        self.truth = chooser("truth", [("all", ""), *((name, name) for name in (RIGHT, WRONG, UNKNOWN))], "samples-truth")
+        self.truth = chooser(
+            "truth", [("all", ""), *((name, name) for name in (RIGHT, WRONG, UNKNOWN))], "samples-truth"
+        )
         self.used = chooser("training", [("all", ""), (KEPT, KEPT), (LEFT, LEFT)], "samples-used")
         self.text = w.Text(description="text", placeholder="in prompt, response, answer", continuous_update=False)
         self.text.add_class("sw-samples-text")

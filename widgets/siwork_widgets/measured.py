@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -20,8 +20,11 @@ from siwork.store import Run
 from siwork.store.layout import done_mark
 
 BY_BYTES = ("compression_ratio",)  # of the default metrics those whose budget every shorter round lowers
-_HELD = 64  # runs whose tables are remembered
+_WORTH = 20_000  # rows between the first round and the new one; reading fewer again is quicker than to compare grounds
 _TRIES = 5  # a writer that replaces rounds meanwhile is waited for so often
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 class Part(NamedTuple):
@@ -77,13 +80,15 @@ def measured(run: Run, held: Measured | None = None) -> Measured:
         found = found or Measured(marks, measure(Part(run, range(len(marks)))))
         if marks_of(run)[: len(marks)] == marks:
             return found
-    raise Unfinished(f"the rounds of {run.name} are replaced faster than they can be read; wait until its writer is done")
+    raise Unfinished(
+        f"the rounds of {run.name} are replaced faster than they can be read; wait until its writer is done"
+    )
 
 
 def _grown(run: Run, held: Measured, marks: tuple[bytes, ...]) -> Measured | None:
     """What is held with the rounds that came later; None where they move the ground of the earlier ones."""
     before = len(held.marks)
-    if marks[:before] != held.marks or before == len(marks):
+    if marks[:before] != held.marks or sum(run.round_info(r)["n_rows"] for r in range(1, before)) < _WORTH:
         return None
     wish = wished(Part(run, range(before)), None, ("round",), float(held.table.attrs["level"]), None, None)
     grounds = held.grounds or _grounds(run, range(before), wish)
@@ -112,9 +117,12 @@ def _grounds(run: Run, rounds: Sequence[int], wish: Wish) -> tuple[dict[Place, C
 
 
 def _firsts(grounds: Sequence[dict[Place, Common]], r: int) -> list[int]:
-    """The rounds before r with which its splits are compared: the first that has each."""
-    found = (next(i for i, own in enumerate(grounds) if place in own) for place in grounds[r])
-    return sorted({i for i in found if i != r})
+    """The rounds before r with which its splits are compared: the first that has each, and the first with bins of scores."""
+    found = set()
+    for place in grounds[r]:
+        here = [i for i in range(r) if place in grounds[i]]
+        found |= {*here[:1], *[i for i in here if grounds[i][place].edges is not None][:1]}
+    return sorted(found)
 
 
 def _common(grounds: Sequence[dict[Place, Common]]) -> dict[Place, Common]:
@@ -144,27 +152,34 @@ def _with_bytes(table: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[~old], fresh.set_axis(table.index[old])]).sort_index()
 
 
-class Memory:
-    """What was measured, by folder, so that opening a run again is quick; the least recently used goes first."""
+class Recent(Generic[Key, Value]):
+    """A few things by key for all panels of a kernel; the least recently used goes first. Any thread may ask.
 
-    def __init__(self, most: int = _HELD) -> None:
+    >>> recent: Recent[str, int] = Recent(1)
+    >>> recent.keep("a", 1)
+    >>> recent.keep("b", 2)
+    >>> recent.get("a"), recent.get("b")
+    (None, 2)
+    """
+
+    def __init__(self, most: int) -> None:
         self._most, self._lock = most, Lock()
-        self._held: OrderedDict[Path, Measured] = OrderedDict()
+        self._held: OrderedDict[Key, Value] = OrderedDict()
 
-    def get(self, folder: Path) -> Measured | None:
-        """What is known of the run in that folder."""
+    def get(self, key: Key) -> Value | None:
+        """What is kept under the key."""
         with self._lock:
-            if folder in self._held:
-                self._held.move_to_end(folder)
-            return self._held.get(folder)
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
 
-    def keep(self, folder: Path, found: Measured) -> None:
-        """Remember it."""
+    def keep(self, key: Key, value: Value) -> None:
+        """Keep it."""
         with self._lock:
-            self._held[folder] = found
-            self._held.move_to_end(folder)
+            self._held[key] = value
+            self._held.move_to_end(key)
             while len(self._held) > self._most:
                 self._held.popitem(last=False)
 
 
-MEMORY = Memory()
+MEASURED: Recent[Path, Measured] = Recent(64)  # by folder of the run, so that opening it again is quick

@@ -10,13 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from siwork.metrics.tables.places import typed
 from siwork.schema import PROBLEMS, KnobError, RunError, SchemaError, check, nearest
 from siwork.store import Run, Runs, Status
 from siwork.store.layout import find_runs, read_manifest
 
 _NEEDED = ("run", "round", "split", "problem")
-_PROBLEM_TYPES = {column.name: column.type for column in PROBLEMS}
+_OF_PROBLEMS = [column.name for column in PROBLEMS if column.name != "answer"]  # of rows: what the model answered
 _DEPTH, _MOST = 3, 200  # folders below each other that are searched, runs that are offered
 
 
@@ -72,7 +71,9 @@ class TableRun(Run):
             rows = rows[(rows["split"] == split).to_numpy(bool)]
         for column in columns or ():
             if column not in rows:
-                raise SchemaError(f"the rows of {self.name} lack column {column!r}; {nearest(column, list(rows.columns))}")
+                raise SchemaError(
+                    f"the rows of {self.name} lack column {column!r}; {nearest(column, list(rows.columns))}"
+                )
         return (rows if columns is None else rows[list(dict.fromkeys(columns))]).reset_index(drop=True)
 
     def iter_rows(
@@ -90,9 +91,8 @@ class TableRun(Run):
     def problems(self) -> pd.DataFrame:
         """What the rows tell of their problems."""
         rows: pd.DataFrame = self.__dict__["table_"]
-        there = [name for name in _PROBLEM_TYPES if name in rows and name != "answer"]
-        firsts = rows.drop_duplicates(["split", "problem"])[there].reset_index(drop=True)
-        return typed(firsts, _PROBLEM_TYPES)
+        there = [name for name in _OF_PROBLEMS if name in rows]
+        return rows.drop_duplicates(["split", "problem"])[there].reset_index(drop=True)
 
     def status(self) -> Status:
         """Finished: nobody adds to a table."""
@@ -104,8 +104,8 @@ def opened(x: Any) -> list[Run]:
 
     Parameters
     ----------
-    x : None for nothing yet; a Run, Runs, a folder that is a run or holds runs, a row table, an object with `.rows`, a row
-        table; or a list of these
+    x : a Run, Runs, a folder that is a run or holds runs, a row table, an object whose `.rows` is a row table, or a list
+        of these; None for nothing yet
 
     Raises
     ------
@@ -175,6 +175,8 @@ def runs_below(folder: str | Path) -> list[Path]:
 def _folders(place: Path) -> list[Path]:
     try:
         with os.scandir(place) as entries:
-            return [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False) and not one.name.startswith(".")]
+            return [
+                Path(one.path) for one in entries if one.is_dir(follow_symlinks=False) and not one.name.startswith(".")
+            ]
     except OSError:
         return []

@@ -44,10 +44,9 @@ def unpack(value: Any) -> Any:
 
 
 def jsonable(value: Any) -> Any:
-    """What `pack` has packed, as JSON: arrays as plotly's own `{"dtype", "shape", "bdata"}`."""
+    """What `pack` has packed, as JSON: the bytes in base 64."""
     if isinstance(value, dict) and "bytes" in value:
-        shape = ", ".join(str(n) for n in value["shape"])
-        return {"dtype": value["dtype"], "shape": shape, "bdata": b64encode(value["bytes"]).decode()}
+        return value | {"bytes": b64encode(value["bytes"]).decode()}
     if isinstance(value, dict):
         return {key: jsonable(inner) for key, inner in value.items()}
     return [jsonable(inner) for inner in value] if isinstance(value, list) else value

@@ -31,8 +31,8 @@ _NAMES = {
 }
 _UNITS = {"entropy": "nats", "n_tokens": "tokens"}
 _FACTS = (
-    *("answer", "gold", "score", "score_", "weight", "logp", "base_logp", "entropy", "temperature", "top_p", "verifier"),
-    *("n_tokens", "finished", "pair", "side", "hint", "turn", "parent", "agent", "difficulty", "band"),
+    *("answer", "gold", "score", "score_", "verifier", "weight", "pair", "side", "logp", "base_logp", "entropy"),
+    *("n_tokens", "finished", "temperature", "top_p", "hint", "turn", "parent", "agent", "difficulty", "band"),
 )
 _WHERE_THERE = ("steps", "claimed_error")
 
@@ -65,7 +65,7 @@ class Picked(w.VBox):
 def facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known of a completion, in words; what is not known says so.
 
-    >>> facts({"gold": None, "logp": -3.0, "n_tokens": 6})[1], facts({"logp": -3.0, "n_tokens": 6})[4]
+    >>> facts({"gold": None, "logp": -3.0, "n_tokens": 6})[1], facts({"logp": -3.0, "n_tokens": 6})[7]
     (('truth', 'unknown'), ('log-probability', '−3.00 nats, −0.500 a token'))
     """
     found = []

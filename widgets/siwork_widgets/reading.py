@@ -13,6 +13,7 @@ from siwork.schema import KEY, KnobError
 from siwork_widgets.reference import Reference
 
 PAGE = 200  # rows
+BEGINNING = 120  # characters of a response in a list
 KEPT, LEFT = "kept", "not kept"
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "unknown"
 _LIGHT = (*KEY, "turn", "hint", "band", "answer", "gold", "score", "weight", "logp", "n_tokens")
@@ -70,7 +71,7 @@ class Wish(NamedTuple):
 class Listing(NamedTuple):
     """A page of completions."""
 
-    rows: pd.DataFrame  # at most PAGE rows, with their responses
+    rows: pd.DataFrame  # at most PAGE rows, with the beginnings of their responses
     start: int  # place of the first one among those found
     found: int
     read: int  # rows that were looked through
@@ -81,16 +82,26 @@ def listing(source: Rows, wish: Wish) -> Listing:
 
     Raises as `Run.rows`.
     """
-    there = source.columns()
-    searched = [name for name in _SEARCHED if wish.text and name in there]
-    own = "logp" if wish.order == "logp_token" else wish.order
-    names = [name for name in dict.fromkeys([*_LIGHT, *searched, own]) if name in there]
-    light = source.rows(wish.round, names, wish.split)
+    searched = _SEARCHED if wish.text else ()
+    light = _read(source, wish.round, [*_LIGHT, *searched, wish.order], wish.split)
     kept = light[_wanted(light, wish, searched)]
     ordered = _ordered(kept, wish)
     start = min(wish.page, max(len(ordered) - 1, 0) // PAGE) * PAGE
     page = ordered.iloc[start : start + PAGE].reset_index(drop=True)
     return Listing(_with_texts(source, page, wish.split), start, len(ordered), len(light))
+
+
+def _read(source: Rows, rounds: int | None, names: Sequence[str] | None, split: str | None) -> pd.DataFrame:
+    """Those columns as far as they are there; samples are numbered where nobody has numbered them."""
+    there = source.columns()
+    own = None if names is None else [name for name in dict.fromkeys(names) if name in there]
+    return _numbered(source.rows(rounds, own, split))
+
+
+def _numbered(rows: pd.DataFrame) -> pd.DataFrame:
+    if "sample" in rows or "problem" not in rows:
+        return rows
+    return rows.assign(sample=rows.groupby(list(KEY[:-1]), sort=False).cumcount())
 
 
 def _wanted(rows: pd.DataFrame, wish: Wish, searched: Sequence[str]) -> np.ndarray:
@@ -112,7 +123,7 @@ def _with_text(rows: pd.DataFrame, text: str, searched: Sequence[str]) -> np.nda
     except UnicodeEncodeError:  # no stored text holds half a character
         return np.zeros(len(rows), bool)
     found = np.zeros(len(rows), bool)
-    for name in searched:
+    for name in [name for name in searched if name in rows]:
         held = rows[name].str.contains(text, regex=False)
         found |= held.fillna(False).to_numpy(bool)
     return found
@@ -130,15 +141,20 @@ def _ordered(rows: pd.DataFrame, wish: Wish) -> pd.DataFrame:
 
 
 def _with_texts(source: Rows, page: pd.DataFrame, split: str | None) -> pd.DataFrame:
-    """The page with the column `response`; only its rounds are read, one at a time."""
-    if "response" in page or "response" not in source.columns():
+    """The page with the beginnings of the responses; only its rounds are read, one at a time."""
+    if page.empty or "response" not in source.columns():
         return page
-    parts = [
-        _of_problems(source.rows(int(r), [*KEY, "response"], split), own["problem"])
-        for r, own in page.groupby("round", sort=False)
-    ]
-    texts = pd.concat(parts, ignore_index=True) if parts else page[list(KEY)].assign(response="")
-    return page.merge(texts, how="left", on=list(KEY))
+    if "response" in page:
+        return _shortened(page)
+    parts = []
+    for r in dict.fromkeys(page["round"].tolist()):
+        own = page[(page["round"] == r).to_numpy(bool)]
+        parts.append(_shortened(_of_problems(_read(source, r, [*KEY, "response"], split), own["problem"])))
+    return page.merge(pd.concat(parts, ignore_index=True), how="left", on=list(KEY))
+
+
+def _shortened(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(response=rows["response"].str.slice(0, BEGINNING))
 
 
 def _of_problems(rows: pd.DataFrame, problems: pd.Series) -> pd.DataFrame:
@@ -152,12 +168,14 @@ def completion(source: Rows, place: Reference) -> dict[str, Any]:
     ------
     KnobError : there is no such completion; and as `Run.rows`
     """
-    rows = _of_problems(source.rows(place.round, None, place.split), pd.Series([place.problem]))
+    rows = _of_problems(_read(source, place.round, None, place.split), pd.Series([place.problem]))
     for row in records(rows):
         if row["sample"] == place.sample and row["run"] == place.run:
             return row
     samples = sorted(set(rows["sample"].tolist()))
-    near = f"samples of the problem: {samples[0]} … {samples[-1]}" if samples else f"no problem {place.problem!r} is there"
+    near = (
+        f"samples of the problem: {samples[0]} … {samples[-1]}" if samples else f"no problem {place.problem!r} is there"
+    )
     raise KnobError(f"round {place.round} of {place.run!r} has no {place.split} completion {place}; {near}")
 
 
@@ -166,11 +184,11 @@ def across(source: Rows, place: Reference) -> pd.DataFrame:
 
     Raises as `Run.rows`.
     """
-    there = set(source.columns())
+    there = source.columns()
     names = [name for name in dict.fromkeys([*KEY, *_ACROSS]) if name in there]
     parts = []
     for rows in _by_round(source, names, place.split):
-        mine = _of_problems(rows, pd.Series([place.problem]))
+        mine = _of_problems(_numbered(rows), pd.Series([place.problem]))
         parts.append(mine[(mine["run"] == place.run).to_numpy(bool)])
     found = pd.concat(parts, ignore_index=True)
     return found.sort_values(["round", "sample"], kind="stable", ignore_index=True)
@@ -184,7 +202,9 @@ def _by_round(source: Rows, names: Sequence[str], split: str) -> Iterable[pd.Dat
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries, None for null."""
     plain = rows.astype(object)
-    return [{str(name): value for name, value in row.items()} for row in plain.where(rows.notna(), None).to_dict("records")]
+    return [
+        {str(name): value for name, value in row.items()} for row in plain.where(rows.notna(), None).to_dict("records")
+    ]
 
 
 def reference(row: Mapping[str, Any]) -> Reference:

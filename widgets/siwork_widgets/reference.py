@@ -61,7 +61,9 @@ def _further(tail: str) -> dict[str, str]:
     found = dict(part.partition("=")[::2] for part in tail.split("&") if part)
     for name in found:
         if name not in ("turn", "hint"):
-            raise KnobError(f"a reference ends in turn= and hint=, got {_shown(name)}; {nearest(name, ['turn', 'hint'])}")
+            raise KnobError(
+                f"a reference ends in turn= and hint=, got {_shown(name)}; {nearest(name, ['turn', 'hint'])}"
+            )
     return {name: _unquoted(value) for name, value in found.items()}
 
 

@@ -26,7 +26,7 @@ export default {
     };
 
     function drawHead() {
-      const [by, down] = model.get("sorted_by") ?? [-1, false];
+      const [by, down] = model.get("sorted_by");
       const held = [...head.querySelectorAll("button")].indexOf(document.activeElement);
       head.replaceChildren();
       const line = make("tr", "", head);

@@ -28,10 +28,10 @@ class Table(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("table.js")
-    columns = t.List().tag(sync=True)
-    rows = t.List().tag(sync=True)
+    columns: t.List[Any] = t.List().tag(sync=True)
+    rows: t.List[Any] = t.List().tag(sync=True)
     chosen = t.Int(None, allow_none=True).tag(sync=True)
-    sorted_by = t.List(None, allow_none=True).tag(sync=True)  # number of the column, whether the greatest comes first
+    sorted_by: t.List[Any] = t.List().tag(sync=True)  # number of the column, whether the greatest comes first; or empty
     label = t.Unicode("").tag(sync=True)
     note = t.Unicode("").tag(sync=True)
     picks = t.Bool(False).tag(sync=True)
@@ -69,7 +69,7 @@ class Table(anywidget.AnyWidget):
         with self.hold_sync():
             self.rows = [[cell(text, _LONGEST) for text in row] for row in rows[:_MOST]]
             self.chosen = chosen
-            self.sorted_by = None if sorted_by is None else list(sorted_by)
+            self.sorted_by = list(sorted_by or ())
             self.note = more + seen(note)
 
     def static(self) -> dict[str, Any]:

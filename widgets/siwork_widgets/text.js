@@ -4,6 +4,7 @@ export default {
     const pre = el.appendChild(document.createElement("pre"));
     pre.className = "sw-text";
     pre.tabIndex = 0;
+    pre.setAttribute("role", "group");
     pre.style.cssText = "margin:0;white-space:pre-wrap;overflow-wrap:anywhere;overflow:auto";
 
     const span = ([kind, text]) => {
@@ -18,7 +19,6 @@ export default {
       const below = pre.scrollHeight - pre.clientHeight;
       const followed = below > 0 && pre.scrollTop > below - 4; // a log read at its end stays at its end
       pre.style.maxHeight = `${1.45 * model.get("lines")}em`;
-      pre.setAttribute("role", model.get("label") ? "group" : "none");
       pre.setAttribute("aria-label", model.get("label"));
       pre.replaceChildren(...model.get("spans").map(span));
       if (followed) pre.scrollTop = pre.scrollHeight;

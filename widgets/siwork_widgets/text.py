@@ -25,7 +25,7 @@ class Text(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("text.js")
-    spans = t.List().tag(sync=True)
+    spans: t.List[Any] = t.List().tag(sync=True)
     label = t.Unicode("").tag(sync=True)
     lines = t.Int(20).tag(sync=True)
 

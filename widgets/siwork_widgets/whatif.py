@@ -96,7 +96,7 @@ class WhatIf(w.VBox):
         rows = [w.HBox([self.switches[part], *_there(self.sliders.get(part))]) for part in _PARTS]
         controls = w.VBox([self.run, self.round, *rows, self.back], layout=w.Layout(flex="0 0 auto"))
         words = w.VBox([self.formula, self.said, self.fault], layout=w.Layout(flex="1 1 300px", min_width="0"))
-        top = w.HBox([controls, words], layout=w.Layout(flex_flow="row wrap", gap="0 16px"))
+        top = w.HBox([controls, words], layout=w.Layout(flex_flow="row wrap", grid_gap="0 16px"))
         note = Text(label="what this cannot say", lines=4)
         note.show(("soft", _NOTE))
         return [top, self.table, self.how, self.figure, _named(note, "sw-whatif-note"), self.clock]

@@ -175,7 +175,7 @@ def vote_table(rows: Any, by: Sequence[str] = ("round",), bins: int = 5, level: 
         cells = reduce_rows(table, apart, ["answer", "gold", "sample"])
         n, _ = cells.tried
         least = _least(cells, n)
-        share, right = _votes(cells, least)
+        share, right = votes_of(cells, asked_of(cells, least))
         lines = [
             _with_keys(cells, g, _by_share(cells, g, share, right, least[g], count, level)) for g in range(cells.groups)
         ]
@@ -195,15 +195,20 @@ def _least(cells: Cells, n: np.ndarray) -> np.ndarray:
     return np.array([found[place] if found[place] < np.iinfo(np.int64).max else 0 for place in places], np.int64)
 
 
-def _votes(cells: Cells, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of the votes of each unit's commonest answer and how often that is right, (units,), NaN without a vote."""
+def asked_of(cells: Cells, votes: np.ndarray) -> np.ndarray:
+    """The first samples of known gold of each problem by index, as many as its group has votes (groups,); (rows,) bool."""
     rows = np.flatnonzero(cells.judged)
     sample = cells.columns["sample"][rows] if "sample" in cells.columns else np.zeros(len(rows))
     rows = rows[np.lexsort((sample, cells.unit[rows]))]
     unit = cells.unit[rows]
     nth = np.arange(len(rows)) - np.searchsorted(unit, unit)
     asked = np.zeros(len(cells.unit), bool)
-    asked[rows[nth < least[cells.group[unit]]]] = True
+    asked[rows[nth < votes[cells.group[unit]]]] = True
+    return asked
+
+
+def votes_of(cells: Cells, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the votes of each unit's commonest answer and how often that is right, (units,), NaN without a vote."""
     found, units = cells.ballots(asked), cells.units
     top = found.commonest(units)
     winners = np.bincount(found.unit[top], minlength=units)

@@ -41,7 +41,7 @@ _COLUMNS = {
 }
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """Answers, or words of texts, of all rounds."""
 
     cells: Cells
@@ -105,11 +105,12 @@ def support_table(rows: Any, of: str = "answer", first: int = 0, level: float = 
         raise KnobError(f"of must be answer or token, got {of!r}; {nearest(of, _OF)}")
     most = int(whole("rare", rare, 1))
     checked_level(level)
-    cells = _sampled(rows) if of == "token" else _answers(rows)
-    if cells is None:
+    table = sampled_rows(rows) if of == "token" else gathered(rows, ["answer"], ["sample"])
+    if table is None:
         return table_of([], _COLUMNS)
+    seen = seen_in(table, of)
+    cells = seen.cells
     check_first(cells.keys["round"], first)
-    seen = _seen(cells, of)
     lines = [line for place in dict.fromkeys(cells.places()) for line in _lines(seen, place, first, level, most, of)]
     later = [line for line in lines if line["round"] > first]
     if later and not any(line["problems"] for line in later):
@@ -119,36 +120,33 @@ def support_table(rows: Any, of: str = "answer", first: int = 0, level: float = 
     return table_of(lines, _COLUMNS)
 
 
-def _answers(rows: Any) -> Cells | None:
-    table = gathered(rows, ["answer"], ["sample"])
-    return None if table is None else reduce_rows(table, ("round",), ["answer", "sample"])
-
-
-def _sampled(rows: Any) -> Cells | None:
-    """The plain rows of a fixed sample of texts, whatever the size of the run."""
+def sampled_rows(rows: Any) -> pd.DataFrame | None:
+    """The plain rows of a fixed sample of texts, whatever the size of the run; None for a run without a round."""
     parts = []
     for table in tables_of(rows, ["response"], ["sample"]):
         cells = reduce_rows(table, ("round",), ["response", "sample"])
         least = cells.least_samples()
         k = np.array([least.get(place, 1) for place in cells.places()], np.int64)
         parts.append(table.iloc[np.sort(sample_texts(cells, k).rows)])
-    return reduce_rows(pd.concat(parts), ("round",), ["response", "sample"]) if parts else None
+    return pd.concat(parts) if parts else None
 
 
-def _seen(cells: Cells, of: str) -> _Seen:
+def seen_in(table: pd.DataFrame, of: str) -> Seen:
+    """The answers of rows, or the words of their texts; `row` is the place in the table."""
+    cells = reduce_rows(table, ("round",), ["response" if of == "token" else "answer", "sample"])
     late, size = late_half(cells, cells.plain), cells.count(cells.plain)
     rows = np.flatnonzero(cells.plain)
     if of == "token":
         tokens = words(cells.texts["response"].take(rows), WORD)
-        return _Seen(cells, rows[tokens.text_of()], tokens.ids, late, size)
+        return Seen(cells, rows[tokens.text_of()], tokens.ids, late, size)
     answer = cells.columns["answer"]
     rows = rows[answer[rows] >= 0]
     kind = cells.problem[cells.unit[rows]] * (int(answer.max(initial=0)) + 1) + answer[rows]
-    return _Seen(cells, rows, pd.factorize(kind)[0], late, size)
+    return Seen(cells, rows, pd.factorize(kind)[0], late, size)
 
 
 def _lines(
-    seen: _Seen, place: tuple[str, str], first: int, level: float, rare: int, of: str
+    seen: Seen, place: tuple[str, str], first: int, level: float, rare: int, of: str
 ) -> Iterator[dict[str, Any]]:
     rounds = seen.cells.keys["round"].to_numpy(np.int64)
     groups = {int(rounds[g]): g for g, each in enumerate(seen.cells.places()) if each == place}
@@ -160,7 +158,7 @@ def _lines(
         yield line | _of_rounds(seen, groups[first], groups[r], level, rare, of)
 
 
-def _of_rounds(seen: _Seen, g0: int, g1: int, level: float, rare: int, of: str) -> dict[str, Any]:
+def _of_rounds(seen: Seen, g0: int, g1: int, level: float, rare: int, of: str) -> dict[str, Any]:
     (a, n0), (b, n1) = seen.of_group(g0), seen.of_group(g1)
     common = (n0 > 0) & (n1 > 0)
     out = int(((n0 > 0) | (n1 > 0)).sum() - common.sum())
@@ -176,7 +174,7 @@ def _of_rounds(seen: _Seen, g0: int, g1: int, level: float, rare: int, of: str) 
     return line | _mass(seen, a, a[seen.late[seen.row[a]]] if g1 == g0 else b, level, rare, line)
 
 
-def _loss(seen: _Seen, a: np.ndarray, b: np.ndarray, n0: np.ndarray, n1: np.ndarray, of: str) -> dict[str, float]:
+def _loss(seen: Seen, a: np.ndarray, b: np.ndarray, n0: np.ndarray, n1: np.ndarray, of: str) -> dict[str, float]:
     """Types lost and gained beside their exact expectation; a and b are the pieces of the two rounds."""
     both = np.r_[a, b]
     problems = len(n0)
@@ -205,7 +203,7 @@ def _loss(seen: _Seen, a: np.ndarray, b: np.ndarray, n0: np.ndarray, n1: np.ndar
 
 
 def _mass(
-    seen: _Seen, a: np.ndarray, pieces: np.ndarray, level: float, rare: int, line: dict[str, Any]
+    seen: Seen, a: np.ndarray, pieces: np.ndarray, level: float, rare: int, line: dict[str, Any]
 ) -> dict[str, Any]:
     pick = seen.type[a[~seen.late[seen.row[a]]]]
     counts = np.bincount(pick, minlength=int(seen.type.max(initial=0)) + 1)

@@ -1,0 +1,237 @@
+"""`Lab`: launch runs, follow them, see what they do to the model, and read the completions behind every number.
+
+The panel is there at once: what takes long to load is loaded in the background from the moment this module is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import ipywidgets as w
+
+from siwork.schema import SiworkError
+from siwork.store import Run
+from siwork_widgets.clock import Clock
+from siwork_widgets.opener import Opener
+from siwork_widgets.opening import opened
+from siwork_widgets.source import Snapshot, Source
+from siwork_widgets.text import Text
+
+TABS = ("Overview", "Diversity", "Tail", "Verifier", "Collapse", "Samples", "Compare")
+_SOON, _LATER = 0.25, 1.0  # s between two ticks: while anything goes on, and while nothing does
+_HEAVY = ("making", "overview", "launching", "samples", "comparing")  # modules, in the order in which they are needed
+
+
+def _load() -> None:
+    for name in _HEAVY:
+        import_module(f"siwork_widgets.{name}")
+
+
+_LOADING = Thread(target=_load, name="siwork load", daemon=True)
+_LOADING.start()
+
+
+class Lab(w.VBox):
+    """The whole workbench in one panel: a launcher, and tabs that follow the runs while they grow.
+
+    Runs are processes of their own: they go on when the kernel ends, and `Lab(run)` attaches to them again.
+
+    Parameters
+    ----------
+    x : a Run, Runs, a folder that is a run or holds runs, a row table, an object whose `.rows` is a row table, or a list of
+        these; None begins empty
+
+    Raises
+    ------
+    KnobError : x is something else
+    Foreign, RunError : x holds no run, two runs of one name, or one whose run.json is broken
+    SchemaError : a table that lacks what a row has
+
+    Whatever goes wrong later (a folder that vanishes, a damaged round) is a sentence in the panel, and what could still be
+    read stays in sight.
+
+    >>> Lab().snapshot.runs
+    ()
+    """
+
+    def __init__(self, x: Any = None) -> None:
+        self.source = Source(x)
+        self._snapshot = self.source.poll()
+        self._made: dict[str, Any] = {}  # tabs by name, and the launcher, each once it is loaded
+        self._versions: dict[str, int] = {}  # of the snapshot that a tab shows
+        self._faults: dict[str, str] = {}  # of the panel itself, by tab
+        self._build()
+        super().__init__([self.above, self.fault, self.doing, self.clock, self.pages])
+        self.add_class("sw-panel").add_class("sw-lab")
+        self._show(self._snapshot)
+
+    # ── what it is made of ─────────────────────────────────────────────────────────────────────────────
+    def _build(self) -> None:
+        self.opener = Opener(self._open)
+        self._place = w.VBox([w.Label("loading …")])
+        self.above = w.Accordion([self._place, self.opener], titles=("Launch, stop, fork", "Open runs"))
+        self.above.selected_index = None if self._snapshot.runs else 0
+        self.fault = Text(label="what went wrong", lines=6)
+        self.doing = w.Label()
+        self.clock = Clock(self.tick, seconds=_SOON, label="siwork Lab")
+        self.pages = w.Tab([w.VBox([w.Label("loading …")]) for _ in TABS], titles=TABS, selected_index=0)
+        self.pages.observe(lambda _: self._turned(), "selected_index")
+        named = {"above": self.above, "lab-fault": self.fault, "doing": self.doing, "tabs": self.pages}
+        for kind, widget in named.items():
+            widget.add_class(f"sw-{kind}")
+
+    def _makers(self) -> dict[str, Callable[[], Any]]:
+        """How each part is made, in the order in which they are; the modules are loaded by then."""
+        from siwork_widgets.comparing import Compare
+        from siwork_widgets.launching import Launcher
+        from siwork_widgets.overview import Overview
+        from siwork_widgets.samples import Samples
+        from siwork_widgets.tabs import QuestionTab
+
+        def question(name: str) -> Callable[[], Any]:
+            return lambda: QuestionTab(name, self.open_rows)
+
+        return {
+            "Overview": lambda: Overview(self.open_rows),
+            "Launcher": lambda: Launcher(self._launched),
+            **{name: question(name) for name in ("Diversity", "Tail", "Verifier", "Collapse")},
+            "Samples": lambda: Samples(self.source.rows),
+            "Compare": lambda: Compare(
+                open_rows=self.open_rows, on_launched=lambda places: self.launcher.expect(places)
+            ),
+        }
+
+    def _make(self, name: str) -> Any:
+        """One part of the panel, made when it is first asked for."""
+        if name not in self._made:
+            made = self._makers()[name]()
+            self._made[name] = made
+            if name == "Launcher":
+                self._place.children = [made]
+            else:
+                children = list(self.pages.children)
+                children[TABS.index(name)] = made
+                self.pages.children = children
+        return self._made[name]
+
+    @property
+    def tabs(self) -> dict[str, Any]:
+        """The tabs by name; waits until they are loaded."""
+        return {name: self._make(name) for name in TABS}
+
+    @property
+    def launcher(self) -> Any:
+        """The launcher above the tabs; waits until it is loaded."""
+        return self._make("Launcher")
+
+    # ── following the runs ─────────────────────────────────────────────────────────────────────────────
+    def tick(self) -> None:
+        """Look at the disk, and show what is new; called by the browser's clock."""
+        lacking = [name for name in ("Overview", "Launcher", *TABS) if name not in self._made]
+        if lacking and not _LOADING.is_alive():
+            chosen = TABS[self.pages.selected_index or 0]
+            self._make(chosen if chosen in lacking else lacking[0])
+        self._snapshot = self.source.poll()
+        self._show(self._snapshot)
+
+    def wait(self, seconds: float = 60.0) -> Snapshot:
+        """Tick until all that is on the disk is measured, drawn and shown, or the time is over."""
+        _LOADING.join(seconds)
+        self._snapshot = self.source.wait(seconds)
+        for name in TABS:
+            self._show_one(name, self._snapshot)
+        self._show(self._snapshot)
+        return self._snapshot
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known: runs, their statuses, metric tables, comparison, pictures."""
+        return self._snapshot
+
+    def add(self, run: Run) -> None:
+        """Follow one more run. Raises RunError when another one has its name."""
+        self.source.add(run)
+        self.tick()
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """The launcher and the visible tab, and one of the others, so that a tick stays short."""
+        chosen = TABS[self.pages.selected_index or 0]
+        if "Launcher" in self._made:
+            self._made["Launcher"].show(snapshot)
+        if chosen in self._made:
+            self._show_one(chosen, snapshot)
+        stale = [name for name in TABS if name in self._made and self._versions.get(name) != snapshot.version]
+        if stale:
+            self._show_one(stale[0], snapshot)
+        self._tell(snapshot)
+        going = snapshot.busy or len(stale) > 1 or len(self._made) <= len(TABS)
+        running = any(status.state == "running" for status in snapshot.statuses.values())
+        launching = "Launcher" in self._made and bool(self._made["Launcher"].playing.folders)
+        self.clock.seconds = _SOON if going or running or launching else _LATER
+
+    def _show_one(self, name: str, snapshot: Snapshot) -> None:
+        words = ""
+        try:
+            self._make(name).show(snapshot)
+        except SiworkError as error:
+            words = str(error)
+        except Exception as error:
+            words = f"The tab {name} cannot be shown: {type(error).__name__}: {error}"
+        self._versions[name] = snapshot.version
+        self._fault(name, words)
+
+    def _tell(self, snapshot: Snapshot) -> None:
+        """What is wrong, a sentence a line, and what is being done."""
+        sentences = list(dict.fromkeys([*snapshot.faults, *self._faults.values()]))
+        said = "\n".join(" ".join(one.split()) for one in sentences)
+        if said != self.fault.text:
+            self.fault.show(*([("fault", said)] if said else []))
+        self.fault.layout.display = None if said else "none"
+        self.doing.value = f"{snapshot.doing} …" if snapshot.busy and snapshot.doing else ""
+
+    def _fault(self, where: str, words: str) -> None:
+        self._faults.pop(where, None)
+        if words:
+            self._faults[where] = words
+
+    def _turned(self) -> None:
+        """Another tab was chosen: it comes first from now on."""
+        name = TABS[self.pages.selected_index or 0]
+        self.source.first = name
+        if name in self._made or not _LOADING.is_alive():
+            self._show_one(name, self._snapshot)
+
+    # ── what a reader does ─────────────────────────────────────────────────────────────────────────────
+    def open_rows(self, point: Mapping[str, Any]) -> None:
+        """Show the completions behind a point in the tab Samples."""
+        self._make("Samples").open_rows(point)
+        self.pages.selected_index = TABS.index("Samples")
+
+    def export(self, path: str | Path) -> Path:
+        """Write the panel as one HTML file that opens without a kernel; waits until all is measured.
+
+        Raises RunError when the file cannot be written.
+        """
+        from siwork_widgets.export import save
+
+        snapshot = self.wait()
+        names = [group.name for group in snapshot.comparison.groups] if snapshot.comparison is not None else []
+        return save(path, f"siwork: {', '.join(names) or 'no run'}", [(name, [tab]) for name, tab in self.tabs.items()])
+
+    def _open(self, place: Path) -> None:
+        words = ""
+        try:
+            for run in opened(place):
+                self.source.add(run)
+        except (SiworkError, OSError) as error:
+            words = str(error)
+        self._fault("open", words)
+        self.tick()
+
+    def _launched(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            self.source.add(run)

@@ -1,0 +1,85 @@
+"""The tabs that answer a question: what is asked, the pictures that answer it, and their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as w
+
+from siwork.markup import element, join
+from siwork.reporting.sketches import QUESTIONS
+from siwork_widgets.figure import Figure, Picture
+from siwork_widgets.numbers import Numbers
+from siwork_widgets.pictures import QUESTION
+from siwork_widgets.source import Snapshot
+
+OpenRows = Callable[[dict[str, Any]], None]
+
+
+class Pictures(w.VBox):
+    """Pictures one below the other; the widgets that draw them are kept when others are shown."""
+
+    def __init__(self, kind: str, open_rows: OpenRows) -> None:
+        self._kind, self._open = kind, open_rows
+        self._drawers: list[Figure] = []
+        self._shown: tuple[Sequence[Picture], str] | None = None
+        self._count = 0
+        super().__init__()
+        self.add_class(f"sw-{kind}-pictures")
+
+    def show(self, pictures: Sequence[Picture], why: str = "") -> None:
+        """Show these, or the words `why` where there is none; cheap for those that are shown."""
+        if self._shown is not None and self._shown[0] is pictures and self._shown[1] == why:
+            return
+        self._shown = (pictures, why)
+        count = max(1, len(pictures))
+        while len(self._drawers) < count:
+            figure = Figure(on_point=self._open)
+            figure.add_class(f"sw-{self._kind}-{len(self._drawers)}")
+            self._drawers.append(figure)
+        drawn: Sequence[Picture | None] = pictures or [None]
+        for figure, one in zip(self._drawers, drawn, strict=False):
+            figure.show(one, why=why)
+        if self._count != count:
+            self._count = count
+            self.children = self._drawers[:count]
+
+
+class QuestionTab(w.VBox):
+    """One question of a panel: Diversity, Tail, Verifier or Collapse.
+
+    name : a name of `siwork_widgets.pictures.QUESTION`, the tab's title
+    open_rows : called with a clicked point, or that of a picked number
+    """
+
+    def __init__(self, name: str, open_rows: OpenRows) -> None:
+        self.name = name
+        self.pictures = Pictures(name.lower(), open_rows)
+        self.numbers = Numbers(name, open_rows)
+        super().__init__([w.HTML(asked(name)), self.pictures, self.numbers])
+        self.add_class(f"sw-{name.lower()}")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show what is known; cheap when nothing changed for this tab."""
+        self.pictures.show(snapshot.pictures.get(self.name, ()), reason(snapshot, self.name))
+        self.numbers.show(None if snapshot.comparison is None else snapshot.comparison.table)
+
+
+def asked(name: str) -> str:
+    """The question of a tab and what trouble looks like, as markup."""
+    question = QUESTIONS[QUESTION[name]]
+    return join(element("h3", question.title), element("p", question.words, class_="soft"))
+
+
+def reason(snapshot: Snapshot, name: str) -> str:
+    """Why a tab has no picture yet; empty when it has one."""
+    if snapshot.pictures.get(name):
+        return ""
+    if not snapshot.runs:
+        return "No run is open. Launch one or open one above."
+    if snapshot.busy:
+        return f"{snapshot.doing or 'reading'} …"
+    if snapshot.comparison is None:
+        return "No round is finished yet: the first one appears here as soon as it is there."
+    return "There is nothing to draw; the reason is told above."
