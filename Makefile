@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: help demo lab test check bench clean
 help:
 	@echo "make demo   run real self-improvement rounds and write report.html (about a minute)"
-	@echo "make lab    open the notebooks in JupyterLab"
+	@echo "make lab    open the notebooks in JupyterLab, at notebooks/start.ipynb"
 	@echo "make test   run all tests"
 	@echo "make check  lint, types, import contracts"
 	@echo "make bench  measure speed, side by side with other tools"
@@ -19,7 +19,7 @@ demo: .venv/ready
 	$(BIN)/siwork demo
 
 lab: .venv/ready
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks notebooks/start.ipynb
 
 test: .venv/ready
 	$(BIN)/python -m pytest

@@ -84,6 +84,11 @@ def short(value: object, longest: int = 300) -> Html:
     return text(plain if left <= 0 else f"{plain[:longest]} … ({left:,} more characters)")
 
 
+def label(name: object) -> Html:
+    """A name in one line, cut at 60 characters."""
+    return element("span", short(name, 60), style="white-space:nowrap")
+
+
 def sheet(*inside: object) -> Html:
     """What a notebook shows of an object: no style sheet, the page's own colours, and $…$ stays text."""
     return element("div", *inside, class_="sw-sheet tex2jax_ignore mathjax_ignore", style=_SHEET)

@@ -141,5 +141,6 @@ def _wait(server: subprocess.Popen[bytes], status: str, log: Path, seconds: floa
                 return
         except OSError:
             pass
-        assert server.poll() is None and time.monotonic() < end, log.read_text()[-2000:]
+        if server.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the server did not come up: {log.read_text()[-2000:]}")
         time.sleep(0.1)

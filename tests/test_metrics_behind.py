@@ -150,9 +150,9 @@ def test_every_point_of_the_metric_table_of_a_run_folder(labelled_source, labell
 
 
 def few(rows, split):
-    """Rows of three rounds of up to fifty problems, so that a Lorenz curve has a point a problem."""
-    names = sorted(set(rows.loc[rows["split"] == split, "problem"]))[:50]
-    return rows[(rows["split"] == split) & rows["problem"].isin(names) & rows["round"].isin([0, 2, 4])]
+    """Rows of two rounds of up to thirty problems, so that a Lorenz curve has a point a problem."""
+    names = sorted(set(rows.loc[rows["split"] == split, "problem"]))[:30]
+    return rows[(rows["split"] == split) & rows["problem"].isin(names) & rows["round"].isin([0, 4])]
 
 
 @pytest.mark.parametrize("split", ["train", "heldout"])

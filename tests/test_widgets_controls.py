@@ -1,5 +1,6 @@
 """Controls say what their knobs declare, take what is valid, and lose nothing that is typed."""
 
+import math
 from dataclasses import dataclass
 
 import ipywidgets as w
@@ -193,3 +194,14 @@ def test_every_valid_object_goes_in_and_comes_out(mill):
 def _shared(made=[]):  # noqa: B006, one set of widgets for all examples
     made[:] = made or [Knobs(Mill)]
     return made[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("grains", 64), ("heat", 0.37), ("speed", 0.123456)])
+def test_the_step_next_to_a_value_that_was_set_is_no_move(name, value):
+    made = of(name, value)
+    log, low, step = isinstance(made.slider, w.FloatLogSlider), made.slider.min, made.slider.step
+    drawn = low + step * round(((math.log10(value) if log else value) - low) / step)
+    made.slider.value = 10**drawn if log else drawn  # what the page sends when it draws the slider
+    assert made.value == value
+    made.slider.value = 10 ** (drawn + step) if log else drawn + step
+    assert made.value > value

@@ -207,7 +207,7 @@ def test_stop_ends_the_running_and_the_waiting_and_resume_goes_on(desk, monkeypa
     desk.launcher.which.value = (second.folder,)
     desk.launcher.resume.click()
     assert "preparing …" in desk.words
-    desk.until(lambda states: states[second.name] == "running")
+    desk.until(lambda states: second.rounds_done > 0)
     desk.launcher.stop.click()
     desk.until(lambda states: states[second.name] == "stopped")
     assert first.status().state != "running"
@@ -338,7 +338,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence_and_the_panel_goes_on(des
     desk.launcher.launch.click()
     desk.until(lambda _: "Not a directory" in desk.launcher.fault.text)
     assert "choose a folder that can be written" in desk.launcher.fault.text
-    assert desk.launcher.bars.words == []
+    desk.until(lambda _: desk.launcher.bars.words == [])
     desk.launcher._pressed -= 1
     desk.launcher.folder.value = str(tmp_path / "runs")
     desk.launcher.launch.click()
@@ -375,7 +375,7 @@ def test_a_run_that_fails_says_its_last_words(desk, tmp_path):
 
 def test_too_few_problems_are_explained(desk):
     desk.launcher.task.set("countdown(numbers=2, fewest=2, largest=4)")
-    desk.launcher.sizes.set({"train": 5000})
+    desk.launcher.sizes.set({"train": 100})
     desk.launcher.launch.click()
     desk.until(lambda _: "too few different train problems" in desk.launcher.fault.text)
 

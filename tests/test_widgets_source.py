@@ -25,11 +25,8 @@ VANILLA = "seed · cot(k=8) · gold · correct · sft"
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch):
-    """No test sees what another one measured, and every new round is measured beside the first one only."""
-    monkeypatch.setattr(measured, "MEASURED", measured.Recent(64))
-    monkeypatch.setattr(making, "MEASURED", measured.MEASURED)
-    monkeypatch.setattr(making, "KEPT", measured.Recent(4))
+def beside_the_first(monkeypatch):
+    """Every new round is measured beside the first one only, however small the rounds are."""
     monkeypatch.setattr(measured, "_WORTH", 0)
 
 
@@ -149,8 +146,8 @@ def test_nothing_new_is_the_same_snapshot(whole):
     assert source.poll() is found
 
 
-def test_the_visible_tab_is_drawn_first(whole):
-    source = Source(whole)
+def test_the_visible_tab_is_drawn_first(tmp_path, whole):
+    source = Source(part_of(whole, tmp_path / "star", 2))
     source.first = "Collapse"
     order = []
     while (now := source.poll()).busy or not now.pictures:
@@ -235,8 +232,8 @@ def test_an_error_of_the_program_is_a_sentence_and_the_next_round_is_tried(tmp_p
     assert set(healed.pictures) == set(QUESTION)
 
 
-def test_the_worker_survives_what_its_steps_do_not_expect(whole, monkeypatch):
-    source = Source(whole)
+def test_the_worker_survives_what_its_steps_do_not_expect(tmp_path, whole, monkeypatch):
+    source = Source(part_of(whole, tmp_path / "star", 1))
     with monkeypatch.context() as patch:
         patch.setattr(making, "compared", lambda *_: 1 / 0)
         assert "ZeroDivisionError" in source.wait().faults[0]

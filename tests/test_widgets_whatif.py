@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from siwork_widgets.kept import AFTER, BEFORE, found, lines, own_selector, replayed, sentence, stored, trained
+from siwork_widgets.newest import Done, Newest
+from siwork_widgets.whatif import WhatIf
 
 from siwork import measure, replay
 from siwork.loop import Sizes, run
 from siwork.metrics import run_difference
 from siwork.schema import KnobError, RecipeError
 from siwork.store import Run
-from siwork_widgets.kept import AFTER, BEFORE, found, lines, own_selector, replayed, sentence, stored, trained
-from siwork_widgets.newest import Done, Newest
-from siwork_widgets.whatif import WhatIf
 from tests.hostile import PAYLOADS
 from tests.made import made_run
 
@@ -71,7 +71,9 @@ def test_recall_and_variety_are_of_the_selection(made):
     train = rows[rows["split"] == "train"]
     kept, right = train["weight"] > 0, train["gold"]
     assert found(outcome, "recall", AFTER)["value"] == pytest.approx((kept & right).sum() / right.sum())
-    assert found(outcome, "false_positive_rate", AFTER)["value"] == pytest.approx((kept & ~right).sum() / (~right).sum())
+    assert found(outcome, "false_positive_rate", AFTER)["value"] == pytest.approx(
+        (kept & ~right).sum() / (~right).sum()
+    )
     different = train[kept & right].groupby("problem")["answer"].nunique().sum() / train["problem"].nunique()
     assert found(outcome, "distinct_correct", AFTER)["value"] == pytest.approx(different)
 
@@ -131,7 +133,7 @@ def test_the_closing_round_is_not_offered(made):
 # ── the panel ──────────────────────────────────────────────────────────────────────────────────────────
 def test_it_begins_as_the_run_did(panel):
     assert panel.written() == "correct(threshold=0.3)"
-    assert "very same rows" in panel.said.text
+    assert "very same rows" in panel.said.value
     assert [label for label, _ in panel.round.options] == ["round 0", "round 1", "all rounds"]
 
 
@@ -152,7 +154,7 @@ def test_the_newest_move_wins(panel):
         panel.sliders["correct"].value = float(value)
     panel.wait()
     assert panel.formula.text.startswith("correct(threshold=0.9)")
-    assert f"{int(panel.said.text.split('keeps ')[1].split(';')[0]):,}" in panel.said.text
+    assert f"{int(panel.said.value.split('keeps ')[1].split(';')[0]):,}" in panel.said.value
     assert panel.clock.seconds == 0
 
 
@@ -162,7 +164,7 @@ def test_the_clock_shows_what_is_done_and_stops(panel):
     while panel.clock.seconds:
         panel.clock.tick()
     assert panel.clock.error is None
-    assert "keeps 480;" in panel.said.text
+    assert "keeps 480;" in panel.said.value
 
 
 def test_a_line_says_how_it_is_measured(panel):
@@ -237,7 +239,7 @@ def test_it_follows_a_snapshot(made, tmp_path):
     assert shown.written() == "correct"
     shown.run.value = "second"
     shown.wait()
-    assert "5 problems" in shown.said.text or "very same rows" in shown.said.text
+    assert "5 problems" in shown.said.value or "very same rows" in shown.said.value
     shown.show(SimpleNamespace(version=3, runs=(other,)))
     assert shown.run.value == "second"
 
@@ -246,12 +248,12 @@ def test_a_round_that_vanished_is_a_sentence(made, tmp_path):
     copy = with_name(made, tmp_path / "gone", '"gone"')
     shown = WhatIf(copy)
     shown.wait()
-    before = shown.said.text
+    before = shown.said.value
     shutil.rmtree(copy.folder / "rounds" / "0001")
     shown.round.value = 1
     shown.wait()
     assert "round 1" in shown.fault.text
-    assert shown.said.text == before
+    assert shown.said.value == before
     shutil.rmtree(copy.folder)
     shown.show(SimpleNamespace(version=9, runs=()))
 
@@ -295,7 +297,7 @@ def test_any_setting_is_an_outcome_or_a_sentence(made, switches, threshold, n, c
     shown.sliders["correct"].value, shown.sliders["best"].value, shown.sliders["balance"].value = threshold, n, cap
     shown.wait()
     assert shown.fault.text == ""
-    assert shown.said.text.startswith("Of ")
+    assert shown.said.value.startswith("<p>Of ")
     assert len(shown.table.rows) == 9
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from siwork.diagnosis.signs import QUESTIONS
 from siwork.diagnosis.verdict import STATES, Diagnosis, Verdict
-from siwork.markup import SOFT, Html, element, grid, join, sheet, short
+from siwork.markup import SOFT, Html, element, grid, join, label, sheet, short
 from siwork.schema.numbers import interval, number
 
 MARKS = {"alarm": "✕", "watch": "▲", "fine": "✓", "unknown": "?"}
@@ -43,7 +43,7 @@ def diagnosis_sheet(diagnosis: Diagnosis) -> Html:
     runs = [(run, Diagnosis(v for v in diagnosis if v.run == run)) for run in diagnosis.runs]
     if len(runs) == 1:
         return sheet(_of_run(*runs[0]))
-    lines = [(run, badge(own.state), _round(own[0].last_good), _ill(own)) for run, own in runs[:_MOST]]
+    lines = [(label(run), badge(own.state), _round(own[0].last_good), _ill(own)) for run, own in runs[:_MOST]]
     left = len(runs) - _MOST
     more = element("div", f"and {left} more; .table() has all", style=SOFT) if left > 0 else ""
     each = [element("details", element("summary", short(run)), _of_run(run, own)) for run, own in runs[:_WHOLE]]

@@ -5,6 +5,7 @@ A place is a cell of the grid as plotly's keywords, `{"row": 1, "col": 1}`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import plotly.graph_objects as go
@@ -85,13 +86,10 @@ class Sheet:
 
     def figure(self) -> go.Figure:
         """All that was drawn, with plotly's grid of rows and columns."""
-        layout = {**self.layout, **self._axes, "annotations": self._notes, "shapes": self._shapes}
-        figure = go.Figure({"data": self._traces, "layout": layout})
-        make_subplots(self.rows, self.columns, figure=figure, **self._spacing)
-        for name, axis in self._axes.items():
-            if "domain" in axis:  # plotly's grid has set its own
-                figure.layout[name].domain = axis["domain"]
-        return figure
+        grid = _grid(self.rows, self.columns, **self._spacing)
+        axes = {name: axis | self._axes.get(name, {}) for name, axis in grid["layout"].items()}
+        layout = {**self.layout, **axes, "annotations": self._notes, "shapes": self._shapes}
+        return go.Figure(grid | {"data": self._traces, "layout": layout})
 
     def _number(self, at: Place) -> str:
         """What plotly adds to the names of the axes of a panel; nothing for the first."""
@@ -104,3 +102,11 @@ class Sheet:
 
     def _shape(self, at: Place, x: str, y: str, shape: dict[str, Any]) -> None:
         self._shapes.append(shape | self._refs(at, x, y))
+
+
+@lru_cache(maxsize=64)
+def _grid(rows: int, columns: int, **spacing: float) -> dict[str, Any]:
+    """The axes of plotly's grid, and what lets a figure be asked for the axes of a row or a column."""
+    empty = make_subplots(rows, columns, **spacing)
+    layout = {name: axis for name, axis in empty.to_plotly_json()["layout"].items() if "axis" in name}
+    return {"layout": layout, "_grid_ref": empty._grid_ref}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from siwork.markup import SOFT, Html, element, grid, join, sheet, short
+from siwork.markup import SOFT, Html, element, grid, join, label, sheet, short
 from siwork.schema import METRICS, SPLITS
 from siwork.schema.numbers import interval
 
@@ -73,7 +73,7 @@ def _each(lines: list[Line]) -> Html:
     head = [*(["run"] if several else []), "metric", "split", *(["round"] if rounds else []), "value", "n", "unit"]
     body = [
         [
-            *([line["run"]] if several else []),
+            *([label(line["run"])] if several else []),
             _name(line),
             line["split"],
             *([line["round"]] if rounds else []),
@@ -152,7 +152,7 @@ def _folded(spot: Spot, own: list[Line], changes: dict[Spot, Line], several: boo
     ends: list[object] = [_dated(first), _dated(last) if last is not first else ""]
     if _unknown(own):
         ends = [_value(last), ""]
-    lead = [run] if several else []
+    lead = [label(run)] if several else []
     return [*lead, _name(last), *ends, _value(change), _whole(last["n"]), last["unit"] or ""]
 
 

@@ -39,12 +39,7 @@ def drawing(figure: Any, sentence: str, caption: str, *, wide: bool = False) -> 
     plot = element("div", class_="plot", role="img", tabindex="0", style=look, aria_label=sentence)
     box = element("div", plot, class_="scroll") if across > 1 else plot
     shown = element("figure", box, element("figcaption", caption), class_="wide" if wide or across > 1 else None)
-    return Drawing(shown, _without_points(json.loads(figure.to_json())))
-
-
-def _without_points(spec: dict[str, Any]) -> dict[str, Any]:
-    """A picture without what its marks tell on a click, for a page has no rows to open."""
-    return spec | {"data": [{name: x for name, x in trace.items() if name != "customdata"} for trace in spec["data"]]}
+    return Drawing(shown, json.loads(figure.to_json()))
 
 
 def _title_lines(figure: Any) -> int:

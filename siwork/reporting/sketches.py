@@ -127,7 +127,7 @@ def _tail(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iter
 
 
 def _verifier(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
-    found, votes = further("reliability"), further("vote")
+    found = further("reliability")
     errors = [(name, "train") for name in ("false_positive_rate", "false_negative_rate", "precision", "ece")]
     if found is not None:
         caption = (
@@ -142,6 +142,7 @@ def _verifier(comparison: Comparison, table: pd.DataFrame, further: Further) -> 
     )
     sentence = described(table, "The verifier's errors over rounds", errors)
     yield Sketch(fig_calibration(comparison.table), sentence, caption, wide=True)
+    votes = further("vote")
     if votes is not None:
         caption = (
             "How often the commonest answer of a problem is right, against its share of the votes, a panel a round. Below the "

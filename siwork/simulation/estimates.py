@@ -31,6 +31,7 @@ KINDS = (
     "no interval: too few problems to trust one",
 )
 SCORE, WILSON, PLAIN, LINEAR, ONE, EQUAL, TOP, BOTTOM, ALIKE, FEW = range(len(REASONS), len(KINDS))
+_STAYS = np.array([word.startswith("Wilson") for word in KINDS])
 
 
 class Found(NamedTuple):
@@ -72,8 +73,7 @@ def means(x: np.ndarray, least: np.ndarray, most: np.ndarray, fewest: np.ndarray
     flat &= n >= 2
     flat[flat] = ~(np.ptp(rest[flat], axis=1) * width[flat] > _EQUAL * np.maximum(1.0, np.abs(value[flat])))
     found = _finished(Found(value, low, high, n, kind), why, flat, (a, b), n)
-    scarce = (n < fewest[:, None]) & np.isfinite(found.low) & ~np.isin(found.kind, (WILSON, TOP, BOTTOM, ALIKE))
-    return _without(found, scarce)
+    return _enough(found, fewest[:, None])
 
 
 def _all_at_ends(x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -97,7 +97,7 @@ def ratios(part: np.ndarray, whole: np.ndarray, fewest: int = 5) -> Found:
     units = np.where(n >= 2, np.maximum(divide(total, whole.max(axis=2).astype(float)), 2.0), n)
     ends = np.zeros(n.shape), np.ones(n.shape)
     found = _finished(Found(value, low, high, n, np.full(n.shape, LINEAR)), why, flat, ends, units)
-    return _without(found, (n < fewest) & np.isfinite(found.low) & ~np.isin(found.kind, (TOP, BOTTOM, ALIKE)))
+    return _enough(found, np.array(fewest))
 
 
 def _spread(value: np.ndarray, rest: np.ndarray, total: np.ndarray, n: np.ndarray) -> tuple[Spread, np.ndarray]:
@@ -132,6 +132,10 @@ def _finished(
     return found._replace(low=low, high=high, kind=kind)
 
 
-def _without(found: Found, where: np.ndarray) -> Found:
+def _enough(found: Found, fewest: np.ndarray) -> Found:
+    """Without the intervals that rest on fewer problems; Wilson's and bounds stay."""
+    where = (found.n < fewest) & np.isfinite(found.low) & ~_STAYS[found.kind]
+    if not where.any():
+        return found
     low, high = (np.where(where, np.nan, end) for end in (found.low, found.high))
     return found._replace(low=low, high=high, kind=np.where(where, FEW, found.kind))

@@ -44,7 +44,7 @@ class Learner(Protocol):
 
 
 class Slope(NamedTuple):
-    """Σ c ∇ log π with c = weight / Σ weight, by parameter."""
+    """A gradient by parameter."""
 
     sharpness: float
     skill: np.ndarray  # (5,)
@@ -68,8 +68,8 @@ class Softmax:
     ) -> None:
         self.ground, self.sharing, self.rate, self.steps, self.start = ground, sharing, rate, steps, start
         n = ground.train
-        logits, right, style = (np.ascontiguousarray(x[:, :n]) for x in (ground.logits, ground.right, ground.style))
-        self._seen = Ground(logits, right, style, ground.difficulty[:n], ground.band[:n], n)
+        logits, style = (np.ascontiguousarray(x[:, :n]) for x in (ground.logits, ground.style))
+        self._seen = Ground(logits, ground.right[:, :n] * 1.0, style, ground.difficulty[:n], ground.band[:n], n)
         self.forget()
 
     def forget(self) -> None:
@@ -90,17 +90,16 @@ class Softmax:
         z[:, : self.ground.train] += self.private
         return said(z)
 
-    def slope(self, weight: np.ndarray) -> Slope:
-        """The gradient of the weighted mean log-probability, weights (M, train) with a sum above 0."""
-        seen = self._seen
+    def slope(self, share: np.ndarray) -> Slope:
+        """Σ c ∇ log π, the gradient of the mean log-probability with shares c (M, train) of the weight, sum 1."""
+        seen, of = self._seen, share.sum(axis=0)
         z = self.logits(seen)
         z += self.private
         z -= z.max(axis=0)
         p = np.exp(z, out=z)
-        private = weight / weight.sum()
-        p *= private.sum(axis=0) / p.sum(axis=0)
-        private -= p
-        skill = np.bincount(seen.band, (private * seen.right).sum(axis=0), len(BANDS))
+        p *= of / p.sum(axis=0)
+        private = np.subtract(share, p, out=p)
+        skill = np.bincount(seen.band, np.einsum("mp,mp->p", private, seen.right), len(BANDS))
         style = np.bincount(seen.style.ravel(), private.ravel(), STYLES)
         return Slope(float(np.exp(self.sharpness) * np.einsum("mp,mp->", private, seen.logits)), skill, style, private)
 
@@ -112,12 +111,13 @@ class Softmax:
             return
         shared = self.rate * SHARED_RATE * self.sharing
         private = self.rate * PRIVATE_RATE * (1 - self.sharing) * np.count_nonzero(weight.any(axis=0))
+        share = weight / weight.sum()
         for _ in range(self.steps):
-            slope = self.slope(weight)
+            slope = self.slope(share)
             self.sharpness = float(np.clip(self.sharpness + shared * slope.sharpness, -STEEPEST, STEEPEST))
             self.skill = self.skill + shared * slope.skill
             self.style = self.style + shared * slope.style
-            self.private = self.private + private * slope.private
+            self.private += private * slope.private
 
 
 class Refit:

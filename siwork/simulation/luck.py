@@ -47,7 +47,8 @@ def place_of(p: np.ndarray, u: np.ndarray) -> np.ndarray:
     """
     upto = np.cumsum(p, axis=0)
     upto /= upto[-1]
-    place = np.zeros(u.shape, np.int8)
+    place, beyond = np.zeros(u.shape, np.int8), np.empty(u.shape, bool)
     for edge in upto[:-1]:
-        place += (edge <= u).view(np.int8)
+        np.less_equal(edge, u, out=beyond)
+        place += beyond.view(np.int8)
     return place

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from siwork.metrics.catalogue.calibration import THRESHOLD
 from siwork.simulation.judges import Rates, counted, rates_of, scores, selected
 from siwork.simulation.learners import Learner, Refit, Softmax, said
 from siwork.simulation.luck import JUDGE, PICK, SAMPLE, chances, errors, place_of
@@ -100,11 +101,17 @@ def _judged(world: World, trace: Trace, r: int, place: np.ndarray, luck: _Luck) 
     kept = selected(world, score, place, None if luck.pick is None else luck.pick[r], world.answers)
     trace.kept[r] = kept
     if score is not None:
-        trace.passed[r] = counted(place, world.answers, score >= 0.5)
+        trace.passed[r] = kept if _keeps_what_passes(world) else counted(place, world.answers, score >= THRESHOLD)
         trace.mean[r] = score.mean(axis=0)
     if trace.score is not None and trace.place is not None:
         trace.score[r], trace.place[r] = score, place
     return kept.astype(float)
+
+
+def _keeps_what_passes(world: World) -> bool:
+    """Whether all that a verdict accepts is kept, and nothing else."""
+    plain = world.selection == "correct" and world.repeats == "keep" and world.cap >= world.k
+    return plain and world.verifier == "noisy" and world.threshold > 0
 
 
 def _with_real(weight: np.ndarray, ground: Ground, share: float) -> np.ndarray:

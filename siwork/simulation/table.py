@@ -22,6 +22,7 @@ _OWN = {"kl_selected": "nats"}  # units of metrics that only a simulator knows
 _OF_SCORES = (
     "mean_score", "precision", "recall", "false_positive_rate", "false_negative_rate", "proxy_gold_gap", "ece",
 )  # fmt: skip
+_NONE = 2 * len(KINDS)  # behind the last kind, each with and without few problems
 _FEW = 10  # problems below which a method says so
 
 
@@ -55,7 +56,8 @@ def simulate(world: World, seed: int) -> pd.DataFrame:
     DataFrame of schema METRICS with k, band and `truth`: what the estimate is of, exactly, from the distributions that the
     samples of that round were drawn from; null where no short formula knows it. Held-out problems have rounds 0 … R, the
     problems trained on 0 … R − 1. Names, values and intervals are those of `siwork.measure` on rows of the same samples;
-    `kl_selected` is of best-of-k with verdicts alone. `answer_entropy` is biased down, so its truth lies above it.
+    `kl_selected` is of best-of-k with verdicts alone. Two estimates are off their truth: `answer_entropy` is biased down by
+    its few draws, and `support_kept` of training samples up, since the update was on the very answers it asks for.
 
     >>> table = simulate(World(problems=30, rounds=1), seed=0)
     >>> table[(table["metric"] == "pass@1") & (table["split"] == "heldout")][["round", "n"]].values.tolist()
@@ -79,16 +81,19 @@ def _train(world: World, trace: Trace) -> list[Series]:
 
 def _measured(split: str, rounds: int, parts: Iterable[Mean | Share]) -> list[Series]:
     """Estimates of all parts, those of one shape together; holes slow down, so parts that may have some are apart."""
-    alike: dict[tuple[type, tuple[int, ...], bool], list[Mean | Share]] = {}
+    alike: dict[tuple[type, int, bool], list[Mean | Share]] = {}
     for part in parts:
-        x = part.x if isinstance(part, Mean) else part.whole
-        alike.setdefault((type(part), x.shape, isinstance(part, Mean) and part.lacking != ANY), []).append(part)
+        mean = isinstance(part, Mean)
+        key = (type(part), len(part.x) if isinstance(part, Mean) else rounds, mean and part.lacking != ANY)
+        alike.setdefault(key, []).append(part)
     out = []
     for group in alike.values():
         found = _estimated(group)
-        for i, part in enumerate(group):
-            value, low, high, n, kind = (np.broadcast_to(column[i], (rounds,)) for column in found)
+        if found.value.shape[1] < rounds:  # one round stands for all
+            found = Found(*(np.repeat(column, rounds, axis=1) for column in found))
+        for part, *column in zip(group, *found, strict=True):
             k, how, lacking = _about(part)
+            value, low, high, n, kind = column
             out.append(Series(part.name, split, part.band, k, value, low, high, n, part.truth, how, kind, lacking))
     return out
 
@@ -164,22 +169,21 @@ def _framed(run: str, series: list[Series]) -> pd.DataFrame:
         "band": each([one.band for one in series], pa.int64()),
         "truth": real("truth"),
     }
-    return pd.DataFrame({name: pd.arrays.ArrowExtensionArray(column) for name, column in columns.items()})
+    return pd.DataFrame({name: pd.arrays.ArrowExtensionArray(column) for name, column in columns.items()}, copy=False)
 
 
 def _methods(series: list[Series]) -> pa.Array:
     """Estimator and interval of each row in words, or why there is no value."""
-    texts: dict[str, int] = {}
-    codes = []
-    for one in series:
-        key = np.where(np.isnan(one.value), -1, one.kind + len(KINDS) * (one.n < _FEW))
-        kinds, back = np.unique(key, return_inverse=True)
-        codes.append(np.array([texts.setdefault(_words(one, kind), len(texts)) for kind in kinds.tolist()])[back])
-    return pa.array(list(texts), pa.string()).take(pa.array(np.concatenate(codes)))
+    value, kind, n = (np.concatenate([getattr(one, name) for one in series]) for name in ("value", "kind", "n"))
+    kind = np.where(np.isnan(value), _NONE, kind + len(KINDS) * (n < _FEW))
+    which = np.repeat(np.arange(len(series)), [len(one.value) for one in series])
+    keys, back = np.unique(which * (_NONE + 1) + kind, return_inverse=True)
+    words = [_words(series[i], k) for i, k in zip(*(x.tolist() for x in np.divmod(keys, _NONE + 1)), strict=True)]
+    return pa.array(words, pa.string()).take(pa.array(back))
 
 
 def _words(one: Series, kind: int) -> str:
-    if kind < 0:
+    if kind == _NONE:
         return one.lacking
     few, kind = divmod(kind, len(KINDS))
     return one.how + (f"; {KINDS[kind]}" if kind else "") + ("; few_problems" if few else "")

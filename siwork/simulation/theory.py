@@ -61,7 +61,7 @@ def theory(world: World) -> pd.DataFrame:
 
     >>> table = theory(World(update="refit", selection="all", problems=30, rounds=3))
     >>> table[table["law"] == "drift"]["value"].round(3).tolist(), table[table["law"] == "accumulated drift"]["value"].tolist()
-    ([0.819, 0.768, 0.72], [nan])
+    ([0.832, 0.78, 0.731], [nan])
     """
     return pd.DataFrame([row for law in LAWS for row in _rows(law, world)])
 

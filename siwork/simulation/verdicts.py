@@ -68,10 +68,10 @@ def accepted(world: World, trace: Trace, exact: Verdicts) -> Iterator[Mean | Sha
         yield Mean("problem_share", x, how, np.full(world.rounds, here.mean()), band=b)
     served, touched = (rows > 0).astype(float), exact.touched()
     for b, here in [*places, tail]:
-        if here.any():
-            name = "tail_coverage" if b is None else "accepted_coverage"
-            how = "problems with a row of weight > 0" + (", bands 0, 1" if b is None else "")
-            yield Mean(name, served[:, here], how, touched[:, here].mean(axis=1), band=b)
+        name = "tail_coverage" if b is None else "accepted_coverage"
+        how = "problems with a row of weight > 0" + (", bands 0, 1" if b is None else "")
+        truth = divide(touched[:, here].sum(axis=1), np.array(here.sum()))
+        yield Mean(name, np.where(here, served, np.nan), how, truth, band=b, lacking="a place in the band")
 
 
 def _over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from siwork.markup import SOFT, Html, element, grid, sheet, short
+from siwork.markup import SOFT, Html, element, grid, label, sheet, short
 from siwork.schema import SiworkError
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def runs_sheet(folders: Sequence[Path]) -> Html:
     for folder in folders[:_MOST]:
         try:
             run = Run(folder)
-            lines.append((run.name, run.recipe, run.task, run.policy, run.seed, state_words(run.status())))
+            lines.append((label(run.name), run.recipe, run.task, run.policy, run.seed, state_words(run.status())))
         except (SiworkError, OSError) as error:
-            lines.append((folder.name, "", "", "", "", str(error)))
+            lines.append((label(folder.name), "", "", "", "", str(error)))
     left = len(folders) - _MOST
     more = element("div", f"and {left} more", style=SOFT) if left > 0 else ""
     head = ("name", "recipe", "task", "policy", "seed", "state")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("imports", "tabular", "demo", "sampling", "engine", "rounds", "metrics", "scale", "verdicts")
+PARTS = ("imports", "tabular", "demo", "sampling", "engine", "rounds", "metrics", "scale", "verdicts", "simulation")
 
 
 def main() -> None:

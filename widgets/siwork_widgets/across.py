@@ -78,11 +78,11 @@ class Across(w.VBox):
     def __init__(self) -> None:
         self.table = Table(["round"], label="the problem across rounds", on_pick=self._picked)
         self.table.add_class("sw-samples-across")
-        self.a, self.b = Pane("A", self._compare), Pane("B", self._compare)
+        self.a, self.b = Pane("A", self._beside), Pane("B", self._beside)
         self.unit = chooser("compare by", [(name, name) for name in UNITS], "samples-unit")
         self.note = Text(label="how A and B differ", lines=3)
         self.note.add_class("sw-samples-note")
-        controls = Choices([self.unit], self._compare)
+        controls = Choices([self.unit], self._beside)
         both = w.HBox([self.a, self.b], layout={"width": "100%"})
         head = w.Label("The same problem across rounds")
         super().__init__([head, self.table, controls, both, self.note], layout={"display": "none"})
@@ -100,7 +100,7 @@ class Across(w.VBox):
         self.a.show(rows, self._rounds[0], place.sample)
         self.b.show(rows, place.round, place.sample)
         self.layout.display = ""
-        self._compare()
+        self._beside()
 
     def poll(self, seconds: float = 0.0) -> None:
         """Show a comparison that is done, waiting that long for it."""
@@ -118,7 +118,7 @@ class Across(w.VBox):
     def _picked(self, i: int) -> None:
         self.b.round.value = self._rounds[i]
 
-    def _compare(self) -> None:
+    def _beside(self) -> None:
         before, after, unit = self.a.response, self.b.response, self.unit.value
         self._work.ask(lambda: difference(before, after, unit))
         self.poll(_QUICK)

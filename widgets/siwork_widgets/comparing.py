@@ -153,8 +153,8 @@ class Compare(w.VBox):
         """Another B where it is A itself; runs that were started from here become B as soon as they are there."""
         if self.b.value == self.a.value:
             self.b.value = next((name for name in self._sides if name != self.a.value), self.a.value)
-        for name in new:
-            if self._awaited & {run.name for run in self._sides[name].runs} and name != self.a.value:
+        for name, side in self._sides.items():  # groups come before their runs
+            if name in new and name != self.a.value and self._awaited & {run.name for run in side.runs}:
                 self.b.value = name
                 self._awaited = set()
                 break

@@ -16,10 +16,8 @@ from siwork.schema import Knob, Knobbed, KnobError, checked_value, knobs_of
 from siwork_widgets.plain import seen
 
 _KINDS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
-_MANY = (
-    1000  # a whole number with more values than that has no slider; a wider ratio of a float's ends has a log slider
-)
-_LABEL = "9.5em"
+_MANY = 1000  # a range with more whole numbers has no slider, ends of a wider ratio have a logarithmic one
+_LABEL = "10.5em"
 
 
 class Control(w.VBox):
@@ -55,7 +53,7 @@ class Control(w.VBox):
     def label(self) -> str:
         """The knob's name in words, with its unit."""
         words = self.field.name.replace("_", " ")
-        return f"{words} ({self.info.unit})" if self.info.unit else words
+        return f"{words} ({self.info.unit})" if self.info.unit not in ("", words) else words
 
     @property
     def help(self) -> str:
@@ -84,11 +82,12 @@ class Control(w.VBox):
     def _entry(self) -> w.Widget:
         if self.kind is bool:
             return w.Checkbox(value=self.value, description=self.label, tooltip=self.help, indent=False)
-        named = {"description": self.label, "style": {"description_width": _LABEL}, "layout": w.Layout(flex="1 1 auto")}
+        wide = w.Layout(width="auto", flex="1 1 auto", min_width="0")
+        named = {"description": self.label, "style": {"description_width": _LABEL}, "layout": wide}
         if self.info.choices:
             return w.Dropdown(options=list(self.info.choices), value=self.value, tooltip=self.help, **named)
         if self.slider is not None:  # the slider has the label; a field without one is named by its tooltip
-            named = {"layout": w.Layout(width="6em", flex="0 0 auto")}
+            named = {"layout": w.Layout(width="5.5em", flex="0 0 auto")}
         tip = self.help if self.slider is None else f"{self.label}, typed. {self.help}"
         return w.Text(value=_typed(self.value), continuous_update=False, tooltip=tip, **named)
 
@@ -127,7 +126,10 @@ class Control(w.VBox):
         return f"{self.field.name!r} takes {kind}, {self.info.range}"
 
     def _slid(self, change: dict[str, Any]) -> None:
-        if not self._quiet:
+        # the browser moves a value that was set onto the nearest step; a hand moves it further
+        place: Callable[[float], float] = log10 if isinstance(self.slider, w.FloatLogSlider) else float
+        step = change["owner"].step
+        if not self._quiet and abs(place(change["new"]) - place(self.value)) > 0.501 * step:
             low, high = self.info.low, self.info.high
             found = min(max(float(f"{change['new']:.4g}"), low), high)  # a log slider's ends are inexact
             self.value = round(found) if self.kind is int else found
@@ -182,9 +184,10 @@ class Knobs(w.VBox):
         self.kind = kind
         self.controls = {field.name: Control(field) for field in knobs_of(kind)}
         self.explainer = w.ToggleButton(value=False, description="Explain", tooltip="Say what each of these does")
+        self.explainer.layout.width = "auto"
         self.explainer.add_class("sw-explain")
         super().__init__([*self.controls.values(), *([self.explainer] if self.controls else [])])
-        self.layout.flex_flow, self.layout.align_items = "row wrap", "flex-start"
+        self.layout.flex_flow, self.layout.align_items, self.layout.align_content = "row wrap", "center", "flex-start"
         self.explainer.observe(self._explain, "value")
         self._on_change: Callable[[], None] | None = None
         self.set(values or {})
@@ -244,7 +247,7 @@ def _slider(info: Knob, kind: type, label: str, value: float) -> w.Widget | None
         "description": label,
         "readout": False,
         "style": {"description_width": _LABEL},
-        "layout": w.Layout(flex="1 1 auto", min_width="12em"),
+        "layout": w.Layout(width="auto", flex="1 1 auto", min_width="0"),
     }
     if info.low > 0 and info.high > info.low * _MANY:
         ends = {"min": log10(info.low), "max": log10(info.high)}
@@ -253,6 +256,8 @@ def _slider(info: Knob, kind: type, label: str, value: float) -> w.Widget | None
         many = info.high - info.low > _MANY
         return None if many else w.IntSlider(value=value, min=int(info.low), max=int(info.high), **look)
     step = 10.0 ** (floor(log10(info.high - info.low)) - 2)
+    while abs(info.low / step - round(info.low / step)) > 1e-6:  # steps count from the lower end
+        step /= 10
     return w.FloatSlider(value=value, min=info.low, max=info.high, step=step, **look)
 
 

@@ -91,7 +91,9 @@ def stored(run: Run, rounds: Sequence[int]) -> Stored:
         info = run.round_info(r)
         rows = run.rows(r, names, "train")
         if info.get("closing") is True or rows.empty:
-            raise RunError(f"round {r} of {run.name!r} trained on nothing, so nothing was selected; choose an earlier one")
+            raise RunError(
+                f"round {r} of {run.name!r} trained on nothing, so nothing was selected; choose an earlier one"
+            )
         parts.append(rows)
         seeds.append(int(info.get("seed", run.seed)))  # a fork's first rounds may have another seed than the fork
     most = max(int(rows.groupby("problem", sort=False).size().max()) for rows in parts)
@@ -119,7 +121,9 @@ def replayed(before: Stored, formula: str) -> Outcome:
     both = pd.concat([_pooled(before.parts, BEFORE), _pooled(after, AFTER)], ignore_index=True)
     kept = (both["weight"].to_numpy(float, na_value=0.0) > 0).reshape(2, -1)
     counts, same = kept.sum(axis=1), bool((kept[0] == kept[1]).all())
-    return Outcome(formula, before, _measured(both), lorenz_table(both), (int(counts[0]), int(counts[1])), len(kept[0]), same)
+    return Outcome(
+        formula, before, _measured(both), lorenz_table(both), (int(counts[0]), int(counts[1])), len(kept[0]), same
+    )
 
 
 def _pooled(parts: Sequence[pd.DataFrame], place: int) -> pd.DataFrame:
@@ -163,7 +167,9 @@ def _line(outcome: Outcome, metric: str) -> Line:
     change = found(outcome, f"{metric}{_CHANGE}", AFTER)
     apart = "not paired" if change is None else _STILL if _still(change) else _shown(change, sign=True)
     n = max((int(row["n"]) for row in (first, then) if row is not None), default=0)
-    method = str((change if change is not None and not np.isnan(_real(change, "value")) else then or {}).get("method", ""))
+    method = str(
+        (change if change is not None and not np.isnan(_real(change, "value")) else then or {}).get("method", "")
+    )
     return Line(metric, (NAMES[metric], _shown(first), _shown(then), apart, f"{n:,}"), method)
 
 
@@ -202,7 +208,9 @@ def sentence(outcome: Outcome) -> str:
         return f"{head} They are the very same rows."
     if not after:
         return f"{head} There is nothing to train on."
-    return " ".join([head, *(_told(outcome, metric) for metric in ("kept_precision", "tail_share", "distinct_correct"))])
+    return " ".join(
+        [head, *(_told(outcome, metric) for metric in ("kept_precision", "tail_share", "distinct_correct"))]
+    )
 
 
 def _told(outcome: Outcome, metric: str) -> str:

@@ -38,7 +38,10 @@ def _bands(sketch: Sketch, outcome: Outcome) -> None:
     for place in _NAMES:
         _bars(sketch, outcome, place)
     shares = [_value(found(outcome, "problem_share", BEFORE, band))[0] for band in BANDS]
-    said = [f"{word}: {interval(share, np.nan, np.nan)} of the problems" for word, share in zip(BAND_WORDS, shares, strict=True)]
+    said = [
+        f"{word}: {interval(share, np.nan, np.nan)} of the problems"
+        for word, share in zip(BAND_WORDS, shares, strict=True)
+    ]
     sketch.trace(0, x=list(BANDS), y=shares, hovertext=said, hoverinfo="text", **_OTHER)
 
 
@@ -57,7 +60,9 @@ def _bars(sketch: Sketch, outcome: Outcome, place: int) -> None:
         point = {"run": outcome.stored.run, "round": rounds[0], "split": "train", "metric": "accepted_share"}
         own = {"customdata": [point | {"band": band} for band in BANDS]}
     look = {"marker": {"color": COLOURS[place]}, "error_y": {"type": "data", "color": INK, **reach}}
-    sketch.trace(0, type="bar", x=list(BANDS), y=value, hovertext=said, hoverinfo="text", textposition="none", **look, **own)
+    sketch.trace(
+        0, type="bar", x=list(BANDS), y=value, hovertext=said, hoverinfo="text", textposition="none", **look, **own
+    )
 
 
 def _said(outcome: Outcome, place: int, band: int, row: dict[str, Any] | None) -> str:
@@ -88,7 +93,10 @@ def _lorenz(sketch: Sketch, outcome: Outcome) -> None:
 
 def _gini(rows: pd.DataFrame, place: int) -> str:
     first = {str(key): value for key, value in rows.iloc[0].items()}
-    ends = [float("nan") if pd.isna(first[name]) else float(first[name]) for name in ("gini", "gini_low", "gini_high", "floor")]
+    ends = [
+        float("nan") if pd.isna(first[name]) else float(first[name])
+        for name in ("gini", "gini_low", "gini_high", "floor")
+    ]
     words = [f"<b>{_NAMES[place]}</b>", f"Gini {interval(*ends[:3])}", f"by chance {interval(ends[3], np.nan, np.nan)}"]
     return "<br>".join([*words, f"n = {int(first['n']):,} problems", plain(first["method"], 60)])
 

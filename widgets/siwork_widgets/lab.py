@@ -142,6 +142,7 @@ class Lab(w.VBox):
         """Tick until all that is on the disk is measured, drawn and shown, or the time is over."""
         _LOADING.join(seconds)
         self._snapshot = self.source.wait(seconds)
+        self._make("Launcher")
         for name in TABS:
             self._show_one(name, self._snapshot)
         self._show(self._snapshot)

@@ -145,6 +145,9 @@ class Launcher(w.VBox):
             own = list(runs.values())
             offer(self.which, [(_ALL, None), *groups(own), *((run.name, (run.folder,)) for run in own)])
         self._runs, self._statuses = runs, snapshot.statuses
+        for folder, run in runs.items():
+            if run.name in self._statuses and self._statuses[run.name].state == "running":
+                self.playing.seen(folder)
         born, faults = self.playing.look()
         if faults:
             self._complain(" ".join(faults))
@@ -153,7 +156,7 @@ class Launcher(w.VBox):
             self._safely(lambda: self._on_launched(born))
 
     def _refresh(self) -> None:
-        begun = [folder for folder in self.playing.folders if folder not in self._runs and self.playing.busy(folder)]
+        begun = [folder for folder in self.playing.folders if folder not in self._runs and self.playing.coming(folder)]
         lines = [Line(folder.name, "preparing", 0.0, "preparing …") for folder in begun]
         lines += [line for line in map(self._line, self._runs.values()) if line is not None]
         self.bars.show(lines)
@@ -235,7 +238,7 @@ class Launcher(w.VBox):
     def _at_work(self, folder: Path) -> bool:
         run = self._runs.get(folder)
         status = self._statuses.get(run.name) if run else None
-        return self.playing.busy(folder) or (status is not None and status.state == "running")
+        return self.playing.coming(folder) or (status is not None and status.state == "running")
 
     def _unfinished(self, folder: Path, rounds: int | None) -> bool:
         status = self._statuses.get(self._runs[folder].name)
@@ -266,8 +269,7 @@ class Launcher(w.VBox):
             self._changed()
 
     def _new_name(self) -> str:
-        recipe = self.mixer.catalogue.value or slug(self.mixer.formula) or "run"
-        name = f"{recipe}-{self.task.choice.value}-{time.strftime('%m%d-%H%M%S')}"
+        name = f"{self.mixer.catalogue.value or 'mixed'}-{self.task.choice.value}-{time.strftime('%m%d-%H%M%S')}"
         known = [folder.name.rpartition("-s")[0] for folder in self.playing.folders]
         return f"{name}-{known.count(name) + 1}" if name in known else name
 

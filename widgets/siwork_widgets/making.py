@@ -43,6 +43,7 @@ class Maker:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._found: dict[Path, Measured] = {}  # by folder
+        self._parts: dict[tuple[Path, tuple[bytes, ...]], Part] = {}  # as long as tabs are drawn
         self._key: tuple[Any, ...] = ()  # folders and rounds that are compared
         self._old: list[str] = []  # tabs whose pictures are out of date, the longest first
         self._owed = 0  # of them those to be drawn before anything is measured again
@@ -131,14 +132,22 @@ class Maker:
         self._work.publish(doing=f"drawing {tab}")
         words = ""
         try:
-            pictures = drawn(tab, comparison, lambda name: self._further(comparison, name))
-            self._work.publish(pictures={**self._work.state.pictures, tab: pictures})
+            pictures: tuple[Picture, ...] = ()
+            for one in drawn(tab, comparison, lambda name: self._further(comparison, name)):
+                pictures = (*pictures, one)
+                self._show(tab, (*pictures, *self._work.state.pictures.get(tab, ())[len(pictures) :]))
+            self._show(tab, pictures)
             self._remember(comparison, tab)
         except _FAULTS as error:
             words = f"{tab} cannot be drawn now: {error}"
         except Exception as error:
             words = f"{tab} cannot be drawn: {type(error).__name__}: {error}"
         self._work.fault(tab, words)
+        if not self.behind:
+            self._parts = {}
+
+    def _show(self, tab: str, pictures: tuple[Picture, ...]) -> None:
+        self._work.publish(pictures={**self._work.state.pictures, tab: pictures})
 
     def _remember(self, comparison: Comparison, tab: str) -> None:
         """Keep what was made, but nothing of row tables, which have no folder to be known by."""
@@ -160,7 +169,7 @@ class Maker:
     def _of_first(self, run: Run, name: str) -> pd.DataFrame | None:
         held = self._found[run.folder]
         if name not in held.further:
-            rows = run if isinstance(run, TableRun) else Part(run, range(len(held.marks)))
+            rows = run if isinstance(run, TableRun) else self._part(run, held)
             try:
                 made = of_run(FURTHER[name][0], rows)
             except (RunError, OSError) as error:
@@ -170,6 +179,14 @@ class Maker:
             self._keep(run, held)
         table: pd.DataFrame | None = held.further[name]
         return table
+
+    def _part(self, run: Run, held: Measured) -> Part:
+        """The rounds that were measured, read once for all tables."""
+        key = (run.folder, held.marks)
+        if key not in self._parts:
+            self._parts = {one: part for one, part in self._parts.items() if one[0] != run.folder}
+            self._parts[key] = Part(run, range(len(held.marks)))
+        return self._parts[key]
 
     def _keep(self, run: Run, held: Measured) -> None:
         self._found[run.folder] = held

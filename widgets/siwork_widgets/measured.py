@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -20,6 +21,10 @@ from siwork.store import Run
 from siwork.store.layout import done_mark
 
 BY_BYTES = ("compression_ratio",)  # of the default metrics those whose budget every shorter round lowers
+_LIGHT = frozenset(
+    ("run", "round", "split", "problem", "sample", "hint", "turn", "band", "answer", "score", "gold", "weight")
+)
+_FEW = 300_000  # rows of which these columns are held: 40 MB
 _WORTH = 20_000  # rows between the first round and the new one; reading fewer again is quicker than to compare grounds
 _TRIES = 5  # a writer that replaces rounds meanwhile is waited for so often
 
@@ -27,23 +32,41 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Part(NamedTuple):
-    """Some rounds of a run, read one at a time."""
+class Part:
+    """Some rounds of a run, read one at a time; of few rows the columns without texts are read once and held.
 
-    run: Run
-    rounds: Sequence[int]
+    run : the run
+    rounds : finished rounds of it
+    """
+
+    def __init__(self, run: Run, rounds: Sequence[int]) -> None:
+        self._run, self._rounds = run, rounds
+        self._held: list[pd.DataFrame] | None = None
 
     def iter_rows(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """As `Run.iter_rows`, of these rounds."""
-        return self.run.iter_rows(self.rounds, columns)
+        """As `Run.iter_rows`, of these rounds. Raises the same."""
+        if columns is None or not _LIGHT.issuperset(columns) or self._size > _FEW:
+            return self._run.iter_rows(self._rounds, columns)
+        if self._held is None:
+            there = [name for name in self.columns() if name in _LIGHT]
+            self._held = list(self._run.iter_rows(self._rounds, there))
+        return (rows[list(columns)] for rows in self._held)
 
     def columns(self) -> list[str]:
         """As `Run.columns`."""
-        return self.run.columns()
+        return self._names
 
     def problems(self) -> pd.DataFrame:
         """As `Run.problems`."""
-        return self.run.problems()
+        return self._run.problems()
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self._run.columns()
+
+    @cached_property
+    def _size(self) -> int:
+        return sum(int(self._run.round_info(r)["n_rows"]) for r in self._rounds)
 
 
 class Measured(NamedTuple):

@@ -55,6 +55,8 @@ class Slot(w.VBox):
         )
         self.add.add_class("sw-add")
         self.add.on_click(lambda _: self._added())
+        self.add.disabled = True
+        self.choice.observe(self._chosen, "value")
         super().__init__(layout=w.Layout(border="1px solid var(--line)", padding="4px 8px", min_width="0"))
         for each in ("sw-slot", f"sw-slot-{name}"):
             self.add_class(each)
@@ -85,6 +87,9 @@ class Slot(w.VBox):
             self._parts[name] = Part(self._known[name], self._on_change, self._removed)
         return self._parts[name]
 
+    def _chosen(self, change: dict[str, Any]) -> None:
+        self.add.disabled = not change["new"]
+
     def _added(self) -> None:
         if self.choice.value:
             self._part(self.choice.value).knobs.reset()
@@ -99,8 +104,9 @@ class Slot(w.VBox):
 
     def _arrange(self) -> None:
         left = [kind for name, kind in self._known.items() if name not in self.names]
-        self.choice.options = [(f"{kind.name}: {kind.sentence}", kind.name) for kind in left] or [("nothing left", "")]
-        self.choice.disabled = self.add.disabled = not left
+        first = ("choose a component" if left else "nothing left to add", "")
+        self.choice.options = [first, *((f"{kind.name}: {kind.sentence}", kind.name) for kind in left)]
+        self.choice.value, self.choice.disabled = "", not left
         inside = [*self.parts.values()] or [w.HTML(_EMPTY)]
         self.children = [self._title, *inside, self._adding]
 
@@ -137,7 +143,7 @@ class Mixer(w.VBox):
             widget.add_class(f"sw-{name}")
         grid = w.GridBox(
             list(self.slots.values()),
-            layout=w.Layout(grid_template_columns="repeat(auto-fit, minmax(19em, 1fr))", grid_gap="8px"),
+            layout=w.Layout(grid_template_columns="repeat(auto-fit, minmax(26em, 1fr))", grid_gap="8px"),
         )
         super().__init__([self.catalogue, self.line, self._said, self._facts, grid])
         self.add_class("sw-mixer")

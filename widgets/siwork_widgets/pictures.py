@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from siwork.figures.table import tidy
@@ -20,8 +22,8 @@ QUESTION = {  # by tab: the question it asks
 _FAMILY = {"Overview": "performance", "Diversity": "diversity", "Tail": "tail", "Verifier": "calibration"}
 
 
-def drawn(tab: str, comparison: Comparison, further: Further) -> tuple[Picture, ...]:
-    """The pictures of a tab.
+def drawn(tab: str, comparison: Comparison, further: Further) -> Iterator[Picture]:
+    """The pictures of a tab, one after the other.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ def drawn(tab: str, comparison: Comparison, further: Further) -> tuple[Picture, 
     """
     table = tidy(comparison.table)
     found = QUESTIONS[QUESTION[tab]].draw(comparison, table, further)
-    return tuple(picture(each.figure, each.sentence, each.caption) for each in found)
+    return (picture(each.figure, each.sentence, each.caption) for each in found)
 
 
 def metrics_of(tab: str, table: pd.DataFrame) -> list[str]:

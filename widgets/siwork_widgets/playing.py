@@ -19,6 +19,8 @@ class Playing:
         self.folders: list[Path] = []  # of all that was ever begun, in order
         self._batches: dict[Batch, set[str]] = {}  # and what was told of each
         self._states: dict[Path, str] = {}
+        self._owner: dict[Path, Batch] = {}  # the last batch of each folder
+        self._seen: set[Path] = set()  # that were seen at work since they were begun
         self._unborn: list[Path] = []
         self._unwanted: set[Path] = set()  # to be stopped as soon as they are prepared
 
@@ -29,7 +31,9 @@ class Playing:
         self.folders += [folder for folder in batch.folders if folder not in self.folders]
         self._unborn += [folder for folder in batch.folders if not _is_run(folder)]
         self._states |= dict.fromkeys(batch.folders, "preparing")
+        self._owner |= dict.fromkeys(batch.folders, batch)
         self._unwanted -= set(batch.folders)
+        self._seen -= set(batch.folders)
         return batch.folders
 
     def expect(self, folders: Sequence[Path]) -> None:
@@ -47,12 +51,18 @@ class Playing:
         return [Run(folder) for folder in born], faults
 
     def state(self, folder: Path) -> str:
-        """preparing, waiting, running, finished, stopped or failed; empty for a folder that is not played from here."""
-        return self._states.get(folder, "")
+        """preparing, waiting, starting, running, finished, stopped or failed; empty for a folder not played from here."""
+        state = self._states.get(folder, "")
+        return "starting" if state == "running" and folder not in self._seen else state
 
-    def busy(self, folder: Path) -> bool:
-        """Whether the folder is being prepared, waits for its turn, or is played from here."""
-        return self.state(folder) in ("preparing", "waiting", "running")
+    def seen(self, folder: Path) -> None:
+        """Somebody saw that a process is at work in the folder, which may also be the one that prepares it."""
+        if self._states.get(folder) == "running":
+            self._seen.add(folder)
+
+    def coming(self, folder: Path) -> bool:
+        """Whether the folder is going to be at work, but is not yet."""
+        return self.state(folder) in ("preparing", "waiting", "starting")
 
     def stop(self, folder: Path) -> None:
         """Let a run end after its present stage, or before its first one. Raises RunError when the system refuses."""
@@ -64,9 +74,11 @@ class Playing:
     def _follow(self, batch: Batch) -> list[str]:
         over = batch.over  # before its last words are read
         states, new = batch.states, [said for said in batch.words if said not in self._batches[batch]]
-        self._states |= states
-        for folder in batch.folders:
-            if (over and self.busy(folder)) or (states and folder not in states):
+        own = [folder for folder in batch.folders if self._owner[folder] is batch]
+        self._states |= {folder: states[folder] for folder in own if folder in states}
+        for folder in own:
+            left = over and self._states[folder] in ("preparing", "waiting", "running")
+            if left or (states and folder not in states):
                 self._states[folder] = ""
                 self._unborn = [each for each in self._unborn if each != folder]
         self._batches[batch] |= set(new)
@@ -78,7 +90,7 @@ class Playing:
         if self.state(folder) == "preparing":
             return False
         with suppress(SiworkError):
-            if self.busy(folder):
+            if self._states[folder] in ("waiting", "running"):
                 Run(folder).request_stop()
         return True
 

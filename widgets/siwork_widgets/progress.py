@@ -74,6 +74,7 @@ def line_of(run: Run, status: Status, begun: str, pace: Mapping[str, float]) -> 
 
 _WORDS = {
     "preparing": "preparing …",
+    "starting": "starting …",
     "waiting": "waits for a free core",
     "new": "not begun; Resume plays it",
     "stopped": "stopped before round {round} of {rounds}; Resume goes on",
@@ -87,11 +88,7 @@ def _state(status: Status, begun: str) -> str:
     """The state on the disk, but for what only the batch knows."""
     if status.state == "running":
         return "running"
-    if begun in ("preparing", "waiting", "failed"):
-        return begun
-    if begun == "running" and status.state != "finished":
-        return "preparing"  # its process is starting
-    return status.state
+    return begun if begun in ("preparing", "waiting", "starting", "failed") else status.state
 
 
 def _running(run: Run, status: Status, pace: Mapping[str, float]) -> str:
@@ -181,7 +178,7 @@ class Bars(w.VBox):
             self.children = inside
 
 
-_AT_WORK = ("preparing", "running", "waiting")
+_AT_WORK = ("preparing", "starting", "running", "waiting")
 _STYLES = {"finished": "success", "failed": "danger", "dead": "danger", "stopped": "warning", "running": "info"}
 
 

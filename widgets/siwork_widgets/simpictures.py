@@ -35,7 +35,7 @@ def performance(frame: Frame, view: View) -> Sketch:
     most = max(frame.tries, default=1)
     wanted = [("pass@1", frame.split, "pass@1"), ("pass@k", frame.split, f"pass@{most}")]
     laws = _panel(sketch, 0, frame, view, wanted, share=True)
-    sketch.head(0, f"Right in one try, and in many{_whose(frame)}", _key(view, laws))
+    sketch.head(0, "Right in one try, and in many", _key(view, laws))
     _fan(sketch, 1, frame)
     return sketch
 
@@ -47,9 +47,9 @@ def diversity(frame: Frame, view: View) -> Sketch:
     tries = frame.line("distinct_correct", frame.split)
     many = "" if tries is None else f" in {tries.k:.0f} tries"
     sketch.head(0, f"Different right answers{many}", _key(view, ()))
-    wanted = [("right_variety", frame.split, "of right ones"), ("gini_simpson", "train", "of all")]
+    wanted = [("right_variety", frame.split, "right"), ("gini_simpson", frame.split, "all")]
     laws = _panel(sketch, 1, frame, view, wanted, share=True)
-    sketch.head(1, "Chance that two answers differ", _key(view, laws, "drift"))
+    sketch.head(1, "Chance that two differ", _key(view, laws))
     return sketch
 
 
@@ -57,7 +57,7 @@ def tail(frame: Frame, view: View) -> Sketch:
     """Where the training data come from, and whether hard problems still give any."""
     sketch = Sketch(2)
     _bands(sketch, 0, frame)
-    wanted = [("tail_coverage", "train", "give data"), ("tail_share", "train", "of the data")]
+    wanted = [("tail_coverage", "train", "reached"), ("tail_share", "train", "share")]
     _panel(sketch, 1, frame, view, wanted, share=True)
     sketch.head(1, "The two hardest fifths", _key(view, ()))
     return sketch
@@ -67,14 +67,14 @@ def verifier(frame: Frame, view: View) -> Sketch:
     """How the verifier errs, and what it says beside what is true."""
     sketch = Sketch(2)
     wanted = [
-        ("false_positive_rate", "train", "wrong passed"),
-        ("false_negative_rate", "train", "right refused"),
+        ("false_positive_rate", "train", "wrong in"),
+        ("false_negative_rate", "train", "right out"),
         ("ece", "train", "ECE"),
     ]
     _panel(sketch, 0, frame, view, wanted, share=True)
     sketch.head(0, "How the verifier errs", _key(view, ()))
     _panel(sketch, 1, frame, view, [("mean_score", "train", "score"), ("mean_gold", "train", "truth")], share=True)
-    sketch.head(1, "What the verifier says, what is true", _key(view, ()))
+    sketch.head(1, "Score and truth", _key(view, ()))
     return sketch
 
 
@@ -83,8 +83,10 @@ def collapse(frame: Frame, view: View) -> Sketch:
     sketch = Sketch(2)
     _panel(sketch, 0, frame, view, [("answer_entropy", frame.split, "entropy")])
     sketch.head(0, "Spread of the answers, nats", _key(view, ()))
-    laws = _panel(sketch, 1, frame, view, [("kl_to_base", frame.split, "policy"), ("kl_selected", "train", "best of k")])
-    sketch.head(1, "Divergence from round 0, nats", _key(view, laws, "best-of-n"))
+    laws = _panel(
+        sketch, 1, frame, view, [("kl_to_base", frame.split, "policy"), ("kl_selected", "train", "best of k")]
+    )
+    sketch.head(1, "Divergence from round 0, nats", _key(view, laws))
     return sketch
 
 
@@ -94,6 +96,15 @@ QUESTIONS: dict[str, Callable[[Frame, View], Sketch]] = {
     "Tail": tail,
     "Verifier": verifier,
     "Collapse": collapse,
+}
+
+
+_NOTES = {
+    "Performance": "",
+    "Diversity": "Right: two right answers, all: any two; a ribbon is an interval.",
+    "Tail": "Reached: problems of bands 0 and 1 with a sample trained on; share: of all that is trained on.",
+    "Verifier": "Wrong in: false positive rate; right out: false negative rate; ECE has no interval and is biased up.",
+    "Collapse": "The estimated entropy is biased down at few samples, so its exact value lies above it.",
 }
 
 
@@ -166,14 +177,16 @@ def _laws(laws: Sequence[Law], line: Line, curve: Curve) -> list[tuple[str, Curv
 
 def _fan(sketch: Sketch, i: int, frame: Frame) -> None:
     """pass@k against k of the first round and of the last."""
-    sketch.head(i, "Right within k tries", "dotted: round 0 · solid: the last round")
+    sketch.head(i, "Right within k tries", "dotted: round 0 · solid: last")
     ks = np.array(frame.tries, float)
     lines = [line for k in frame.tries if (line := frame.line(f"pass@{k}", frame.split)) is not None]
     if not lines:
         sketch.unknown(i, "no pass@k")
         return
     for place, dash in ((0, "dot"), (-1, "solid")):
-        value, low, high = (np.array([getattr(line, name)[place] for line in lines]) for name in ("value", "low", "high"))
+        value, low, high = (
+            np.array([getattr(line, name)[place] for line in lines]) for name in ("value", "low", "high")
+        )
         said = [_said(line, frame, line.metric)[place] for line in lines]
         points = [{"round": int(line.round[place]), "metric": line.metric, "split": line.split} for line in lines]
         sketch.line(i, Curve("", ks, value, low, high, said, points, 0, dash))
@@ -187,7 +200,7 @@ def _bands(sketch: Sketch, i: int, frame: Frame) -> None:
     """Stacked shares of what was kept, the hardest fifth below, and the problems' own shares across."""
     sketch.rounds(i, max(frame.world.rounds - 1, 0))
     sketch.up(i, range=[0, 1])
-    sketch.head(i, "Trained on, by difficulty", "full colour: hardest fifth · dashed: the problems")
+    sketch.head(i, "Trained on, by difficulty", "full: hardest fifth · dashed: problems")
     lines = [frame.line("accepted_share", "train", band) for band in BANDS]
     known = [(band, line) for band, line in zip(BANDS, lines, strict=True) if line is not None and line.known]
     if not known:
@@ -212,18 +225,23 @@ def _problem_shares(sketch: Sketch, i: int, frame: Frame) -> None:
         sketch.trace(i, type="scatter", mode="lines", x=reach, y=[height, height], line=look, hoverinfo="skip")
 
 
-def _key(view: View, laws: Sequence[str], wanted: str = "") -> str:
-    """What dashes mean in a panel; where the wanted law is not drawn, the first assumption of it that fails."""
+def _key(view: View, laws: Sequence[str]) -> str:
+    """What dashes and dots mean in a panel."""
     said = ["dashed: exact"] if view.truth else []
-    said += [f"dotted: {' and '.join(laws)}"] if laws else []
-    if wanted and not laws and view.laws is not None:
-        said += [f"no law of {wanted}: {law.why}" for law in view.laws if law.law.startswith(wanted)][:1]
-    return plain(" · ".join(one for one in said if one) or "ribbon: interval", 58)
+    said += [f"dotted: {laws[0] if len(laws) == 1 else f'{len(laws)} laws'}"] if laws else []
+    return plain(" · ".join(said) or "ribbon: interval", 40)
 
 
-def _whose(frame: Frame) -> str:
-    """Of which problems, where these are not the held-out ones."""
-    return "" if frame.split == "heldout" else " (trained on)"
+def note(question: str, frame: Frame, view: View) -> str:
+    """How to read a figure, and which law of its metrics does not hold in this world, and why."""
+    said = [_NOTES[question]]
+    if frame.split == "train" and question in ("Performance", "Diversity", "Collapse"):
+        said.append("A refit leaves held-out problems as they are, so these are the problems trained on.")
+    wanted = {"Diversity": ("drift", "accumulated drift"), "Collapse": ("best-of-n bound",)}.get(question, ())
+    missing = [law for law in view.laws or () if law.law in wanted and not len(law.value)]
+    if wanted and len(missing) == len(wanted) and view.laws is not None:
+        said.append(f"No law of {missing[0].law} here: {missing[0].why}.")
+    return " ".join(one for one in said if one)
 
 
 # ── the recursion of the theory ────────────────────────────────────────────────────────────────────────
@@ -254,5 +272,8 @@ def _law_of(laws: pd.DataFrame, law: str, nth: int) -> Curve:
     rows = laws[laws["law"] == law]
     at, value = (rows[name].to_numpy(float) for name in ("round", "value"))
     none = np.full(len(at), np.nan)
-    said = [f"<b>{law}</b> · fit {t:g}<br>variance {number(v)} {plain(w)}" for t, v, w in zip(at, value, rows["why"], strict=True)]
+    said = [
+        f"<b>{law}</b> · fit {t:g}<br>variance {number(v)} {plain(w)}"
+        for t, v, w in zip(at, value, rows["why"], strict=True)
+    ]
     return Curve(law, at, value, none, none, said, (), nth, _LOOK[_LAW])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import ipywidgets as w
@@ -15,7 +16,7 @@ from siwork_widgets import export
 from siwork_widgets.clock import Clock
 from siwork_widgets.controls import Control, control
 from siwork_widgets.figure import Figure, picture
-from siwork_widgets.simpictures import QUESTIONS, View, recursion
+from siwork_widgets.simpictures import QUESTIONS, View, note, recursion
 from siwork_widgets.simwords import told
 from siwork_widgets.table import Table
 from siwork_widgets.text import Text
@@ -23,7 +24,8 @@ from siwork_widgets.worlds import COLUMNS, Frame, Law, behind, code, groups, idl
 
 _MOST_SEEDS, _SEEDS = 20, 5
 _PACE = 0.05  # s between two seeds; the browser's other messages come in between
-_SIDE = "330px"
+_REST = 0.25  # s without a move before further seeds are played
+_SIDE, _HEIGHT = "300px", "92vh"
 _ASKS = {
     "Performance": "How often is it right?",
     "Diversity": "Does it still find different right answers?",
@@ -60,7 +62,8 @@ class Simulator(w.VBox):
         self._quiet = True
         self._tables: list[pd.DataFrame] = []
         self._laws: list[Law] = []
-        self._point: dict[str, Any] | None = None
+        self._behind: tuple[dict[str, Any], str] | None = None
+        self._moved_at = 0.0
         self._build(preset)
         super().__init__(self._laid_out())
         self.add_class("sw-panel").add_class("sw-simulator")
@@ -77,16 +80,24 @@ class Simulator(w.VBox):
         self.truth = _named(w.Checkbox(True, description="show exact truth", indent=False), "sw-sim-truth")
         self.theory = _named(w.Checkbox(True, description="show theory", indent=False), "sw-sim-theory")
         self.fits = {spot.name: _narrow(control(spot)) for spot in knobs_of(Gaussian)}
-        self.formula = _named(Text(label="the loop as a formula", lines=6), "sw-formula")
+        self.formula = _named(Text(label="the loop as a formula", lines=4), "sw-formula")
+        self.about = _named(w.HTML(), "sw-sim-about")
         self.fault = _named(Text(label="why not", lines=4), "sw-fault")
         self.progress = _named(Text(label="seeds", lines=2), "sw-sim-progress")
         self.code = _named(Text(label="as code", lines=8), "sw-code")
-        self.said = {question: _named(Text(label=question, lines=6), "sw-said") for question in QUESTIONS}
-        self.figures = {question: _named(Figure(on_point=self.look_behind), f"sw-sim-{question.lower()}") for question in QUESTIONS}
+        self.said = {question: _named(w.HTML(), "sw-said") for question in QUESTIONS}
+        self.figures = {question: self._figure(question) for question in QUESTIONS}
+        self.below = {question: w.VBox() for question in QUESTIONS}  # where the table of a clicked point goes
         self.recursion = _named(Figure(), "sw-sim-gaussian")
         self.table = _named(Table(COLUMNS, label="problems behind a point"), "sw-behind")
         self.clock = Clock(self.tick, seconds=0, label="simulator")
         self._listen()
+
+    def _figure(self, question: str) -> Figure:
+        figure: Figure = _named(
+            Figure(on_point=lambda point: self.look_behind(point, question)), f"sw-sim-{question.lower()}"
+        )
+        return figure
 
     def _listen(self) -> None:
         for each in self.knobs.values():
@@ -102,14 +113,13 @@ class Simulator(w.VBox):
         side: list[w.Widget] = [self.preset, self.seeds, w.HBox([self.truth, self.theory]), self.progress]
         for heading, names in groups().items():
             side += [_heading(heading), *(self.knobs[name] for name in names)]
-        left = _named(w.VBox(side, layout=w.Layout(flex=f"0 0 {_SIDE}", width=_SIDE)), "sw-sim-side")
-        right: list[w.Widget] = [self.formula, self.fault]
+        right: list[w.Widget] = [self.formula, self.about, self.fault]
         for question, figure in self.figures.items():
-            right += [_heading(f"{question}: {_ASKS[question]}"), self.said[question], figure]
-        right += [_heading("What is behind a point"), self.table, _heading("As code"), self.code]
+            right += [_heading(f"{question}: {_ASKS[question]}"), self.said[question], figure, self.below[question]]
         right += [_heading("The recursion without a model"), w.VBox(list(self.fits.values())), self.recursion]
-        shown = w.VBox(right, layout=w.Layout(flex="1 1 0", min_width="0"))
-        return [w.HBox([left, shown], layout=w.Layout(align_items="flex-start")), self.clock]
+        left, shown = _scrolling(side, flex=f"0 0 {_SIDE}", width=_SIDE), _scrolling(right, flex="1 1 0", min_width="0")
+        body = w.HBox([left, shown], layout=w.Layout(align_items="flex-start", grid_gap="0 12px"))
+        return [body, _heading("As code"), self.code, self.clock]
 
     # ── a slider moves ─────────────────────────────────────────────────────────────────────────────────
     def _preset_chosen(self) -> None:
@@ -133,13 +143,19 @@ class Simulator(w.VBox):
             world = World(**values)
             tables = [simulate(world, 0)]
         except SiworkError as error:
-            self.fault.show(("fault", str(error)))
+            self._refuse(str(error))
             return
-        self.fault.show()
+        self._refuse("")
+        self._moved_at = monotonic()
         self.world, self._tables, self._laws = world, tables, laws(world)
         self._say_world()
         self._draw()
         self._reseeded()
+
+    def _refuse(self, why: str) -> None:
+        """Say why the values cannot be; nothing where they can."""
+        self.fault.show(("fault", why))
+        self.fault.layout.display = None if why else "none"
 
     def _check_controls(self) -> None:
         """Raises KnobError for the first control that holds what cannot be."""
@@ -149,11 +165,13 @@ class Simulator(w.VBox):
 
     def _say_world(self) -> None:
         entry = PRESETS[self.preset.value]
-        own = [] if self.world == entry.world else [("soft", f"\n{self.preset.value}, changed: {entry.formula}")]
+        changed = "" if self.world == entry.world else f"Changed from {entry.formula}. "
         departs = f" Departs from it in: {entry.departs}." if entry.departs else ""
-        about = f"\n{entry.sentence} Source: {entry.source}.{departs}"
-        self.formula.show(("strong", self.world.formula), *own, ("soft", about))
-        self.code.show(f"from siwork.simulation import World, simulate\n{code(self.world)}\n", ("soft", recipe_code(self.world)))
+        self.formula.show(("strong", self.world.formula))
+        about = f"{changed}{entry.sentence} Source: {entry.source}.{departs}"
+        self.about.value = element("p", about, class_="sw-soft")
+        called = f"from siwork.simulation import World, simulate\n{code(self.world)}\n"
+        self.code.show(called, ("soft", recipe_code(self.world)))
 
     # ── seeds come in ──────────────────────────────────────────────────────────────────────────────────
     def _reseeded(self) -> None:
@@ -171,7 +189,11 @@ class Simulator(w.VBox):
         self.progress.show(("soft", f"{done}{of} seed{'s' * (wanted > 1)}: {kind}"))
 
     def tick(self) -> None:
-        """Play one more seed; called by the clock."""
+        """Play one more seed, unless a slider has just moved; called by the clock."""
+        if monotonic() - self._moved_at >= _REST:
+            self._add_seed()
+
+    def _add_seed(self) -> None:
         if len(self._tables) < self.seeds.value:
             self._tables.append(simulate(self.world, len(self._tables)))
             self._draw()
@@ -180,7 +202,7 @@ class Simulator(w.VBox):
     def wait(self) -> None:
         """Play all seeds that are wanted."""
         while len(self._tables) < self.seeds.value:
-            self.tick()
+            self._add_seed()
 
     # ── what is shown ──────────────────────────────────────────────────────────────────────────────────
     def _draw(self) -> None:
@@ -188,20 +210,27 @@ class Simulator(w.VBox):
         view = View(self.truth.value, self._laws if self.theory.value else None)
         words = told(frame)
         for question, draw in QUESTIONS.items():
-            self.said[question].show(words[question])
-            self.figures[question].show(picture(draw(frame, view).spec(), words[question]))
-        if self._point is not None:
-            self.look_behind(self._point)
+            self.said[question].value = element("p", words[question])
+            spec = draw(frame, view).spec()
+            self.figures[question].show(picture(spec, words[question], note(question, frame, view)))
+        if self._behind is not None:
+            self.look_behind(*self._behind)
 
-    def look_behind(self, point: dict[str, Any]) -> None:
-        """Show the problems behind a point of a figure: those of its round, and of its band, nearest to its mean."""
-        self._point = point
+    def look_behind(self, point: dict[str, Any], question: str = "Performance") -> None:
+        """Show, below the figure of a question, the problems behind a point: of its round and band, the most typical."""
+        self._behind = (point, question)
         rows, note = behind(self.world, point)
         self.table.show(rows, note=note)
+        for name, below in self.below.items():
+            wanted = (self.table,) if name == question else ()
+            if below.children != wanted:
+                below.children = wanted
 
     def _redraw_gaussian(self) -> None:
         world = Gaussian(**{name: each.value for name, each in self.fits.items()})
-        label = f"Variance of a Gaussian refitted {world.rounds} times on {world.n} of its own samples, data={world.data}."
+        label = (
+            f"Variance of a Gaussian refitted {world.rounds} times on {world.n} of its own samples, data={world.data}."
+        )
         self.recursion.show(picture(recursion(world).spec(), label))
 
     def export(self, path: str | Path) -> Path:
@@ -214,6 +243,12 @@ def _named(widget: Any, name: str) -> Any:
     return widget
 
 
+def _scrolling(children: list[w.Widget], **layout: str) -> w.VBox:
+    """A column that scrolls by itself, so that sliders stay in sight while one looks at a figure."""
+    inside = w.VBox(children, layout=w.Layout(flex="0 0 auto"))
+    return w.VBox([inside], layout=w.Layout(max_height=_HEIGHT, overflow="hidden auto", **layout))
+
+
 def _heading(words: str) -> w.HTML:
     return w.HTML(element("h4", words))
 
@@ -221,9 +256,10 @@ def _heading(words: str) -> w.HTML:
 def _narrow(each: Control) -> Control:
     """A control that fits into the side column."""
     each.layout.flex, each.layout.max_width = "0 0 auto", "100%"
+    label = each.field.name.replace("_", " ")
     for part in (each.slider, each.entry):
         if part is not None and part.description:
-            part.style.description_width, part.layout.min_width = "6.5em", "0"
+            part.description, part.style.description_width, part.layout.min_width = label, "6.5em", "0"
     if each.slider is not None:
         each.entry.layout.width = "4.6em"
     return each

@@ -19,7 +19,8 @@ from siwork.figures.theme import COLOURS, GRID, INK, SYMBOLS, faded, plain, temp
 
 TOP, BOTTOM, LEFT, RIGHT, BETWEEN = 42, 38, 50, 10, 84  # px
 _DASHES = ("solid", "dash", "dot", "dashdot")
-_LABEL = 0.26  # of a panel's width, for the names right of the lines
+_MARKED = 12  # points up to which a line has a marker at each; more markers take longer to draw than all lines
+_LABEL = 0.3  # of a panel's width, for the names right of the lines
 
 
 class Curve(NamedTuple):
@@ -128,7 +129,7 @@ class Sketch:
         self.trace(
             i,
             type="scatter",
-            mode="lines+markers" if len(curve.points) else "lines",
+            mode="lines+markers" if 0 < len(curve.points) <= _MARKED else "lines",
             x=curve.x,
             y=curve.value,
             line={"color": colour, "width": 2, "dash": curve.dash},

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import ipywidgets as w
 
+from siwork.markup import element
 from siwork.recipes import COMPONENTS, Recipe
-from siwork.schema import SiworkError, format_call
+from siwork.schema import SiworkError, format_call, knobs_of
 from siwork.store import Run, Runs
 from siwork_widgets.clock import Clock
 from siwork_widgets.figure import Figure, Picture
@@ -80,7 +81,7 @@ class WhatIf(w.VBox):
         self.sliders = {part: _slider(part, knob) for part, knob in _KNOBS.items()}
         self.back = _named(w.Button(description="as the run did"), "sw-whatif-back")
         self.formula = _named(Text(label="selector", lines=3), "sw-formula")
-        self.said = _named(Text(label="what it would change", lines=8), "sw-said")
+        self.said = _named(w.HTML(), "sw-said")
         self.fault = _named(Text(label="why not", lines=4), "sw-fault")
         heads = ["", "stored", "what if", "difference, paired by problem", "n"]
         self.table = _named(Table(heads, label="both selections", on_pick=self._explain), "sw-table")
@@ -97,9 +98,8 @@ class WhatIf(w.VBox):
         controls = w.VBox([self.run, self.round, *rows, self.back], layout=w.Layout(flex="0 0 auto"))
         words = w.VBox([self.formula, self.said, self.fault], layout=w.Layout(flex="1 1 300px", min_width="0"))
         top = w.HBox([controls, words], layout=w.Layout(flex_flow="row wrap", grid_gap="0 16px"))
-        note = Text(label="what this cannot say", lines=4)
-        note.show(("soft", _NOTE))
-        return [top, self.table, self.how, self.figure, _named(note, "sw-whatif-note"), self.clock]
+        note = _named(w.HTML(element("p", _NOTE, class_="sw-soft")), "sw-whatif-note")
+        return [top, self.table, self.how, self.figure, note, self.clock]
 
     # ── what comes in ──────────────────────────────────────────────────────────────────────────────────
     def show(self, snapshot: Any) -> None:
@@ -153,7 +153,9 @@ class WhatIf(w.VBox):
 
         Raises RecipeError, KnobError for a formula that cannot be read; parts without a control are left out.
         """
-        parts = {part.name: part for part in (Recipe.read(f"seed | cot | gold | {formula}").selector if formula else ())}
+        parts = {
+            part.name: part for part in (Recipe.read(f"seed | cot | gold | {formula}").selector if formula else ())
+        }
         self._quiet = True
         for part in _PARTS:
             self.switches[part].value = part in parts
@@ -221,14 +223,19 @@ class WhatIf(w.VBox):
             self.sliders[part].max = max(shown.outcome.stored.most, self.sliders[part].value)
         self._quiet = False
         self._lines = shown.lines
-        self.fault.show()
-        self.said.show(sentence(shown.outcome))
+        self._say("")
+        self.said.value = element("p", sentence(shown.outcome))
         self.table.show([line.cells for line in shown.lines], note="Pick a line to read how it is measured.")
         self.how.show()
         self.figure.show(shown.picture)
 
-    def _refuse(self, why: str) -> None:
+    def _say(self, why: str) -> None:
+        """Why there is no new comparison; nothing where there is one."""
         self.fault.show(("fault", why))
+        self.fault.layout.display = None if why else "none"
+
+    def _refuse(self, why: str) -> None:
+        self._say(why)
         if not self._lines:
             self.figure.show(None, why=why)
 
@@ -260,7 +267,7 @@ def _switch(part: str) -> w.Checkbox:
 
 
 def _slider(part: str, knob: str) -> w.Widget:
-    spot = COMPONENTS[part].__dataclass_fields__[knob]
+    spot = next(spot for spot in knobs_of(COMPONENTS[part]) if spot.name == knob)
     info = spot.metadata["knob"]
     about = {"value": spot.default, "description": knob, "tooltip": info.sentence, "disabled": True}
     if isinstance(spot.default, float):

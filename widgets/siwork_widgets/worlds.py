@@ -172,9 +172,7 @@ class Frame:
 def _ranged(table: pd.DataFrame) -> pd.DataFrame:
     """Two seeds show their range, as in all figures: an interval of two is too wide to be drawn."""
     two = table["n"].eq(2).to_numpy(bool)
-    return table.assign(
-        low=table["low"].where(~two, table["least"]), high=table["high"].where(~two, table["most"])
-    )
+    return table.assign(low=table["low"].where(~two, table["least"]), high=table["high"].where(~two, table["most"]))
 
 
 def _changes(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
@@ -200,10 +198,11 @@ def _lines(table: pd.DataFrame) -> dict[Spot, Line]:
     for at in keys.groupby(list(keys), dropna=False, sort=False).indices.values():
         first, band = at[0], real["band"][at[0]]
         name, split = str(text["metric"][first]), str(text["split"][first])
-        arrays = [real[column][at] for column in ("round", "value", "low", "high", "truth", "n")]
-        words = [str(one) for one in text["method"][at]]
+        low, high, truth, n = (real[column][at] for column in ("low", "high", "truth", "n"))
+        words, unit = [str(one) for one in text["method"][at]], str(text["unit"][first])
         spot = (name, split, None if np.isnan(band) else int(band))
-        lines[spot] = Line(name, split, *arrays, words, str(text["unit"][first]), float(real["k"][first]))
+        ends = {"value": real["value"][at], "low": low, "high": high, "truth": truth, "n": n}
+        lines[spot] = Line(name, split, real["round"][at], **ends, method=words, unit=unit, k=float(real["k"][first]))
     return lines
 
 
