@@ -99,4 +99,6 @@ def grid(head: Sequence[object], lines: Iterable[Sequence[object]]) -> Html:
     names = [element("th", short(name), scope="col", style=_CELL) for name in head]
     top = element("thead", element("tr", *names)) if names else ""
     body = [element("tr", *(element("td", short(cell), style=_CELL) for cell in line)) for line in lines]
-    return element("table", top, element("tbody", *body), style="border-collapse:collapse;font-size:inherit;margin:4px 0")
+    return element(
+        "table", top, element("tbody", *body), style="border-collapse:collapse;font-size:inherit;margin:4px 0"
+    )

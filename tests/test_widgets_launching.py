@@ -226,7 +226,7 @@ def test_a_finished_run_goes_on_to_more_rounds(desk):
     desk.until_finished(1)
     desk.launcher.resume.click()
     assert "Nothing is missing" in desk.launcher.said.text
-    desk.launcher.longer.set({"rounds": 3})
+    desk.launcher.longer.set({"rounds_in_all": 3})
     desk.launcher.resume.click()
     desk.until(lambda _: desk.runs[0].rounds_wanted == 3)
     desk.until_finished(1)
@@ -247,7 +247,7 @@ def test_a_run_whose_process_is_killed_is_dead_and_can_be_resumed(desk):
 
 def test_a_run_that_is_being_written_elsewhere_is_left_alone(desk, played):
     desk.runs.append(played[0])
-    desk.launcher.longer.set({"rounds": 3})
+    desk.launcher.longer.set({"rounds_in_all": 3})
     with Lock(played[0].folder):
         desk.tick()
         desk.launcher.resume.click()
@@ -292,7 +292,7 @@ def test_siblings_are_forked_together_with_their_seeds(desk, played):
     forking = desk.launcher.forking
     forking.source.value = tuple(each.folder for each in played)
     forking.at.value = 2
-    forking.more.set({"rounds": 3})
+    forking.more.set({"rounds_in_all": 3})
     forking.fork.click()
     desk.until_finished(4)
     assert [each.seed for each in desk.runs[2:]] == [3, 4]

@@ -298,7 +298,7 @@ def test_a_picked_row_is_shown_whole_with_its_problem_across_rounds(runs):
     assert tab.picked.response.text == "say b"
     said = dict(tab.picked.facts.rows)
     assert said["truth"] == "right"
-    assert said["log-probability"] == "−1.50 nats, −0.300 a token"
+    assert (said["log-probability"], said["log-probability a token"]) == ("−1.50 nats", "−0.300 nats")
     assert tab.picked.reference.value == "siwork:star-s0/2/heldout/heldout%2F3/1"
     assert tab.across.table.columns == ["round", "sample 0", "sample 1", "sample 2", "sample 3"]
     assert tab.across.table.rows[0] == ["0", "✓ a", "✗ w", "✗ w", "✗ w"]

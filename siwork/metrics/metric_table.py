@@ -29,7 +29,8 @@ class MetricTable(pd.DataFrame):
     def _repr_html_(self) -> Any:
         from siwork.metrics.shown import table_sheet
 
-        plain = isinstance(self.columns, pd.MultiIndex) or not self.columns.is_unique
-        if plain or not set(self.columns) >= _COLUMNS or not pd.get_option("display.notebook_repr_html"):
-            return pd.DataFrame(self)._repr_html_()
+        odd = isinstance(self.columns, pd.MultiIndex) or not self.columns.is_unique
+        if odd or not set(self.columns) >= _COLUMNS or not pd.get_option("display.notebook_repr_html"):
+            plain: Any = pd.DataFrame(self)
+            return plain._repr_html_()
         return table_sheet(self)

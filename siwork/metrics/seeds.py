@@ -77,9 +77,9 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95, group: Mapping[str, str
     if "k" in table:
         out["k"] = _real(low_k * seen).astype(pd.ArrowDtype(pa.int64()))
     shown = [name for name in dict.fromkeys([*table.columns, *_SPREAD]) if name != "se"]  # `within` has it
-    found = MetricTable(check(out[shown], table="metrics"))
-    found.attrs = table.attrs | {"level": level}
-    return found
+    told = MetricTable(check(out[shown], table="metrics"))
+    told.attrs = table.attrs | {"level": level}
+    return told
 
 
 def _groups(runs: pd.Series, group: Mapping[str, str] | None) -> np.ndarray:

@@ -102,7 +102,8 @@ def _value(line: Line | None) -> Html | str:
         return ""
     if np.isnan(line["value"]):
         return element("span", "unknown: ", short(line["method"] or "no reason given"), style=SOFT)
-    words = interval(line["value"], line["low"], line["high"], sign=str(line["metric"]).endswith(_CHANGE))
+    signed = str(line["metric"]).endswith((_CHANGE, "_difference"))
+    words = interval(line["value"], line["low"], line["high"], sign=signed)
     return element("span", words, title=short(line["method"] or ""), style="white-space:nowrap")
 
 

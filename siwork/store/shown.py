@@ -29,7 +29,7 @@ def runs_sheet(folders: Sequence[Path]) -> Html:
     """One line a run, those that cannot be read with the reason."""
     from siwork.store.run import Run
 
-    lines = []
+    lines: list[tuple[object, ...]] = []
     for folder in folders[:_MOST]:
         try:
             run = Run(folder)

@@ -49,11 +49,11 @@ class Ablation(w.VBox):
             return
         self._formula = formula
         changes: list[Change] = []
-        self.said.show("")
+        self._say("")
         try:
             changes = one_slot_changes(formula) if formula else []
         except SiworkError as error:
-            self.said.show(("fault", f"There is no recipe to change: {error}"))
+            self._say(f"There is no recipe to change: {error}", "fault")
         offer(self.change, [(seen(change.words, 160), change) for change in changes])
         self.run.disabled = not changes
         self._chosen()
@@ -69,9 +69,13 @@ class Ablation(w.VBox):
         try:
             begun = list(self._ablate(self._side.runs, change.formula))
         except (SiworkError, OSError) as error:
-            self.said.show(("fault", str(error)))
+            self._say(str(error), "fault")
         else:
             names = ", ".join(place.name for place in begun)
             more = "the comparison begins when their first round is finished." if begun else "the launcher says why."
-            self.said.show(f"Begun: {names}; {more}" if begun else f"Nothing was begun; {more}")
+            self._say(f"Begun: {names}; {more}" if begun else f"Nothing was begun; {more}")
             self._on_launched(begun)
+
+    def _say(self, words: str, kind: str = "") -> None:
+        self.said.show((kind, words))
+        self.said.layout.display = None if words else "none"

@@ -27,7 +27,7 @@ from siwork_widgets.whatif import WhatIf
 
 _QUICK = 0.1  # s that measuring may hold up the panel; a longer one is shown when it is done
 _TICK = 0.1  # s between two looks at a longer one
-_HEADS = ("metric", "A", "B", "B − A", "n", "in words")
+_HEADS = ("metric", "A", "B", "B − A", "in words", "problems × seeds")
 _MOST = 6  # groups whose curves are drawn unless others are chosen
 _ALONE = "There is one group of runs only; run another recipe to compare with, below or in the Launch tab."
 _NONE = "No round is measured yet."

@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
     metric: str
     round: int | None
-    cells: tuple[str, str, str, str, str, str]  # metric, A, B, B − A, n, in words
+    cells: tuple[str, str, str, str, str, str]  # metric, A, B, B − A, in words, n
     method: str
     says: int  # WORSE … UNKNOWN
     size: float  # of the difference, in half-widths of its interval
@@ -49,16 +49,16 @@ def line(metric: str, table: pd.DataFrame, own: pd.DataFrame, pairs: Pairs, r: i
     a, b = (_level(own, [pair[side] for pair in pairs.runs], metric, row) for side in (0, 1))
     value, low, high = (_real(row, name) for name in ("value", "low", "high"))
     says, words = _conclusion(metric, row)
-    n = f"{int(row['problems']):,} problems" + (f" × {row['seeds']} seeds" if row["seeds"] > 1 else ", 1 seed")
+    n = f"{int(row['problems']):,} × {row['seeds']}"
     half = (high - low) / 2
     size = abs(value) / half if half > 0 else 0.0
     shown = interval(value, low, high, sign=True)
-    return Line(metric, int(row["round"]), (_name(metric), a, b, shown, n, words), str(row["method"]), says, size)
+    return Line(metric, int(row["round"]), (_name(metric), a, b, shown, words, n), str(row["method"]), says, size)
 
 
 def unknown(metric: str, r: int | None, why: str) -> Line:
     """The line of a metric whose difference is not known."""
-    return Line(metric, r, (_name(metric), "", "", "unknown", "", why), why, UNKNOWN, 0.0)
+    return Line(metric, r, (_name(metric), "", "", "unknown", why, ""), why, UNKNOWN, 0.0)
 
 
 def worst_first(lines: Sequence[Line]) -> list[Line]:

@@ -12,6 +12,7 @@ from siwork.metrics import over_seeds, run_difference
 from siwork.store import Run
 from siwork.store.layout import done_mark
 
+_MANY = 10**10  # more tries than any name can say
 _PASS = re.compile(r"pass@(\d+)\Z")
 _FIRST = {  # metrics chosen to begin with, by split
     "train": ("mean_gold", "mean_score", "proxy_gold_gap", "accept_rate", "tail_share", "tail_coverage"),
@@ -142,12 +143,12 @@ def _shared_rounds(tables: Sequence[pd.DataFrame]) -> list[int]:
 
 
 def offered(own: pd.DataFrame, split: str) -> list[str]:
-    """The metrics of a metric table that are known on the split and pair by problem, in the table's order."""
+    """The metrics of a metric table that are known on the split and pair by problem: pass@k by its k, then the others."""
     here = own[((own["split"] == split) & own["value"].notna()).to_numpy(bool)]
     if "band" in here:
         here = here[here["band"].isna().to_numpy(bool)]
     names = [name for name in dict.fromkeys(here["metric"]) if not name.endswith("_change")]
-    return sorted(names, key=lambda name: _tries(name) or 0)
+    return sorted(names, key=lambda name: _tries(name) or _MANY)
 
 
 def _tries(name: str) -> int | None:

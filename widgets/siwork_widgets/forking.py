@@ -28,7 +28,7 @@ class Further(Knobbed):
 
     name = "further"
 
-    rounds: int = knob(0, "Updates that the fork has in the end; 0 takes those of its source.", low=0, unit="rounds")
+    rounds_in_all: int = knob(0, "Updates that the fork has in the end; 0 takes those of its source.", low=0)
 
 
 class Forking(w.VBox):
@@ -100,7 +100,7 @@ class Forking(w.VBox):
 
     def jobs(self) -> list[Forked]:
         """What Fork will do. Raises RecipeError, KnobError for a recipe, a number or a name that cannot be."""
-        recipe, rounds = str(self._mixer.recipe), self.more.make().rounds
+        recipe, rounds = str(self._mixer.recipe), self.more.make().rounds_in_all
         changes = {"recipe": recipe} | ({"rounds": rounds} if rounds else {})
         name = self.name.value.strip() or self._new_name()
         if name in (".", "..") or "/" in name or "\0" in name:

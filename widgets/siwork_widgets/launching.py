@@ -56,7 +56,7 @@ class Extent(Knobbed):
 
     rounds: int = knob(6, "Updates of each run; one policy more than that is measured.", low=0, unit="rounds")
     seeds: int = knob(3, "Runs that differ in nothing but the seed.", low=1, high=32, unit="runs")
-    first: int = knob(0, "Seed of the first of them.", low=0)
+    first_seed: int = knob(0, "Seed of the first of them.", low=0)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Longer(Knobbed):
 
     name = "longer"
 
-    rounds: int = knob(0, "Updates that resumed runs have in the end; 0 leaves what was planned.", low=0, unit="rounds")
+    rounds_in_all: int = knob(0, "Updates that resumed runs have in the end; 0 leaves what was planned.", low=0)
 
 
 class Launcher(w.VBox):
@@ -174,7 +174,7 @@ class Launcher(w.VBox):
         """What Launch will do. Raises RecipeError, KnobError, RunError with the sentence that says what is wrong."""
         recipe, task, policy = str(self.mixer.recipe), self.task.call, self.policy.call
         extent, sizes = self.extent.make(), format_call(self.sizes.make())
-        seeds = range(extent.first, extent.first + extent.seeds)
+        seeds = range(extent.first_seed, extent.first_seed + extent.seeds)
         base = self._place()
         jobs = [Fresh(f"{base}-s{seed}", recipe, task, policy, extent.rounds, sizes, seed) for seed in seeds]
         taken = [job.folder for job in jobs if os.path.lexists(job.folder) or Path(job.folder) in self.playing.folders]
@@ -227,7 +227,7 @@ class Launcher(w.VBox):
         self._refresh()
 
     def _resume(self) -> None:
-        rounds = self.longer.make().rounds or None
+        rounds = self.longer.make().rounds_in_all or None
         chosen = [folder for folder in self.which.value or self._runs if not self._at_work(folder)]
         jobs = [Further(str(folder), rounds) for folder in chosen if self._unfinished(folder, rounds)]
         if jobs:

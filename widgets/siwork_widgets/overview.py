@@ -128,7 +128,11 @@ def findings(comparison: Comparison) -> str:
     parts = []
     for account in accounts(comparison):
         items = [element("li", one.words, class_=None if one.sure else "unsure") for one in account.sentences]
-        parts += [element("h4", account.group.name), element("p", account.head, class_="soft"), element("ul", *items)]
+        parts += [
+            element("h4", account.group.name, style="font-size:1em"),
+            element("p", account.head, class_="soft"),
+            element("ul", *items),
+        ]
     return join(element("h3", "What changed"), *parts)
 
 

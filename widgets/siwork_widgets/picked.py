@@ -23,16 +23,31 @@ _ABSENT = {  # what a null says where it does not say that nobody knows
 _NAMES = {
     "gold": "truth",
     "weight": "weight in the update",
+    "logp": "log-probability",
+    "logp_token": "log-probability a token",
+    "base_logp": "log-probability in round 0",
     "entropy": "mean next-token entropy",
     "n_tokens": "length",
     "parent": "sample it revises",
     "claimed_error": "first wrong step by the verifier",
     "steps": "steps as executed",
 }
-_UNITS = {"entropy": "nats", "n_tokens": "tokens"}
+_UNITS = {"entropy": "nats", "n_tokens": "tokens", "logp": "nats", "base_logp": "nats", "logp_token": "nats"}
 _FACTS = (
-    *("answer", "gold", "score", "score_", "verifier", "weight", "pair", "side", "logp", "base_logp", "entropy"),
-    *("n_tokens", "finished", "temperature", "top_p", "hint", "turn", "parent", "agent", "difficulty", "band"),
+    *("answer", "gold", "score", "score_", "verifier", "weight", "pair", "side", "logp", "logp_token", "base_logp"),
+    *(
+        "entropy",
+        "n_tokens",
+        "finished",
+        "temperature",
+        "top_p",
+        "hint",
+        "turn",
+        "parent",
+        "agent",
+        "difficulty",
+        "band",
+    ),
 )
 _WHERE_THERE = ("steps", "claimed_error")
 
@@ -65,9 +80,11 @@ class Picked(w.VBox):
 def facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known of a completion, in words; what is not known says so.
 
-    >>> facts({"gold": None, "logp": -3.0, "n_tokens": 6})[1], facts({"logp": -3.0, "n_tokens": 6})[7]
-    (('truth', 'unknown'), ('log-probability', '−3.00 nats, −0.500 a token'))
+    >>> facts({"gold": None})[1], facts({"logp": -3.0, "n_tokens": 6})[8]
+    (('truth', 'unknown'), ('log-probability a token', '−0.500 nats'))
     """
+    tokens, logp = row.get("n_tokens"), row.get("logp")
+    row = {**row, "logp_token": logp / tokens if logp is not None and tokens else None}
     found = []
     for name in (*_FACTS, *(name for name in _WHERE_THERE if name in row)):
         if name == "score_":
@@ -78,8 +95,7 @@ def facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _label(name: str) -> str:
-    likely = {"logp": "log-probability", "base_logp": "log-probability in round 0"}
-    return likely.get(name) or _NAMES.get(name) or name.replace("_", " ")
+    return _NAMES.get(name) or name.replace("_", " ")
 
 
 def _value(row: Mapping[str, Any], name: str) -> str:
@@ -88,19 +104,12 @@ def _value(row: Mapping[str, Any], name: str) -> str:
         return _ABSENT.get(name, UNKNOWN) if name in row else UNKNOWN
     if name == "gold":
         return "right" if value else "wrong"
-    if name in ("logp", "base_logp"):
-        return _likely(float(value), row.get("n_tokens"))
     if name == "band":
         return f"{value} ({BAND_WORDS[value]})" if 0 <= value < len(BAND_WORDS) else str(value)
     if isinstance(value, bool):
         return "yes" if value else "no: cut off"
     shown = number(value) if isinstance(value, float) else str(value)
     return f"{shown} {_UNITS[name]}" if name in _UNITS else shown
-
-
-def _likely(logp: float, tokens: Any) -> str:
-    each = f", {number(logp / tokens)} a token" if tokens else ""
-    return f"{number(logp)} nats{each}"
 
 
 def _text(row: Mapping[str, Any], name: str) -> str | tuple[str, str]:

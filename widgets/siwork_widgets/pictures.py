@@ -11,6 +11,7 @@ from siwork.metrics.catalogue import CHANGE, FAMILIES
 from siwork.reporting.compare import Comparison
 from siwork.reporting.sketches import QUESTIONS, Further
 from siwork_widgets.figure import Picture, picture
+from siwork_widgets.fitting import fitted
 
 QUESTION = {  # by tab: the question it asks
     "Overview": "performance",
@@ -37,7 +38,7 @@ def drawn(tab: str, comparison: Comparison, further: Further) -> Iterator[Pictur
     """
     table = tidy(comparison.table)
     found = QUESTIONS[QUESTION[tab]].draw(comparison, table, further)
-    return (picture(each.figure, each.sentence, each.caption) for each in found)
+    return (fitted(picture(each.figure, each.sentence, each.caption)) for each in found)
 
 
 def metrics_of(tab: str, table: pd.DataFrame) -> list[str]:

@@ -46,7 +46,7 @@ def diversity(frame: Frame, view: View) -> Sketch:
     _panel(sketch, 0, frame, view, [("distinct_correct", frame.split, "found")])
     tries = frame.line("distinct_correct", frame.split)
     many = "" if tries is None else f" in {tries.k:.0f} tries"
-    sketch.head(0, f"Different right answers{many}", _key(view, ()))
+    sketch.head(0, f"Different right ones{many}", _key(view, ()))
     wanted = [("right_variety", frame.split, "right"), ("gini_simpson", frame.split, "all")]
     laws = _panel(sketch, 1, frame, view, wanted, share=True)
     sketch.head(1, "Chance that two differ", _key(view, laws))

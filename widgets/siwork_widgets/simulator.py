@@ -109,14 +109,18 @@ class Simulator(w.VBox):
         self.seeds.observe(lambda _: self._reseeded(), "value")
         self.preset.observe(lambda _: self._preset_chosen(), "value")
 
+    def _answers(self) -> list[w.Widget]:
+        """The formula and the questions with their figures, from top to bottom."""
+        shown: list[w.Widget] = [self.formula, self.about, self.fault]
+        for question, figure in self.figures.items():
+            shown += [_heading(f"{question}: {_ASKS[question]}"), self.said[question], figure, self.below[question]]
+        return [*shown, _heading("The recursion without a model"), w.VBox(list(self.fits.values())), self.recursion]
+
     def _laid_out(self) -> list[w.Widget]:
         side: list[w.Widget] = [self.preset, self.seeds, w.HBox([self.truth, self.theory]), self.progress]
         for heading, names in groups().items():
             side += [_heading(heading), *(self.knobs[name] for name in names)]
-        right: list[w.Widget] = [self.formula, self.about, self.fault]
-        for question, figure in self.figures.items():
-            right += [_heading(f"{question}: {_ASKS[question]}"), self.said[question], figure, self.below[question]]
-        right += [_heading("The recursion without a model"), w.VBox(list(self.fits.values())), self.recursion]
+        right = self._answers()
         left, shown = _scrolling(side, flex=f"0 0 {_SIDE}", width=_SIDE), _scrolling(right, flex="1 1 0", min_width="0")
         body = w.HBox([left, shown], layout=w.Layout(align_items="flex-start", grid_gap="0 12px"))
         return [body, _heading("As code"), self.code, self.clock]
@@ -235,7 +239,8 @@ class Simulator(w.VBox):
 
     def export(self, path: str | Path) -> Path:
         """Write what is shown as one HTML file that needs no kernel and no network. Raises RunError as `export.save`."""
-        return export.save(path, f"siwork simulator: {self.preset.value}", [("Simulator", list(self.children))])
+        shown = [*self._answers(), self.progress, _heading("As code"), self.code]
+        return export.save(path, f"siwork simulator: {self.preset.value}", [("Simulator", shown)])
 
 
 def _named(widget: Any, name: str) -> Any:

@@ -10,22 +10,26 @@ import ipywidgets as w
 from siwork.markup import element, join
 from siwork.reporting.sketches import QUESTIONS
 from siwork_widgets.figure import Figure, Picture
+from siwork_widgets.fitting import across
 from siwork_widgets.numbers import Numbers
 from siwork_widgets.pictures import QUESTION
 from siwork_widgets.source import Snapshot
 
+_COLUMNS = "repeat(auto-fit, minmax(min(22rem, 100%), 1fr))"  # a picture of one panel fits into a column
+_WHOLE = "auto / 1 / auto / -1"  # a row of its own
+
 OpenRows = Callable[[dict[str, Any]], None]
 
 
-class Pictures(w.VBox):
-    """Pictures one below the other; the widgets that draw them are kept when others are shown."""
+class Pictures(w.GridBox):
+    """Pictures in the order given, small ones beside each other; the widgets that draw them are kept for the next ones."""
 
     def __init__(self, kind: str, open_rows: OpenRows) -> None:
         self._kind, self._open = kind, open_rows
         self._drawers: list[Figure] = []
         self._shown: tuple[Sequence[Picture], str] | None = None
         self._count = 0
-        super().__init__()
+        super().__init__(layout={"grid_template_columns": _COLUMNS, "grid_gap": "0 1rem"})
         self.add_class(f"sw-{kind}-pictures")
 
     def show(self, pictures: Sequence[Picture], why: str = "") -> None:
@@ -41,6 +45,7 @@ class Pictures(w.VBox):
         drawn: Sequence[Picture | None] = pictures or [None]
         for figure, one in zip(self._drawers, drawn, strict=False):
             figure.show(one, why=why)
+            figure.layout.grid_area = "auto" if one is not None and across(one) == 1 else _WHOLE
         if self._count != count:
             self._count = count
             self.children = self._drawers[:count]

@@ -69,6 +69,8 @@ class WhatIf(w.VBox):
         self._held: tuple[Any, Stored] | None = None  # of the worker alone
         self._work, self._lines = Newest(), list[Line]()
         self._build(open_rows)
+        _show_if(self.how)
+        _show_if(self.fault)
         super().__init__(self._laid_out())
         self.add_class("sw-panel").add_class("sw-whatif")
         self._offer(_runs_of(x))
@@ -226,13 +228,12 @@ class WhatIf(w.VBox):
         self._say("")
         self.said.value = element("p", sentence(shown.outcome))
         self.table.show([line.cells for line in shown.lines], note="Pick a line to read how it is measured.")
-        self.how.show()
+        _show_if(self.how, ("", ""))
         self.figure.show(shown.picture)
 
     def _say(self, why: str) -> None:
         """Why there is no new comparison; nothing where there is one."""
-        self.fault.show(("fault", why))
-        self.fault.layout.display = None if why else "none"
+        _show_if(self.fault, ("fault", why))
 
     def _refuse(self, why: str) -> None:
         self._say(why)
@@ -241,7 +242,7 @@ class WhatIf(w.VBox):
 
     def _explain(self, row: int) -> None:
         line = self._lines[row]
-        self.how.show(("strong", line.metric), f"   {line.method}")
+        _show_if(self.how, ("strong", line.metric), ("", f"   {line.method}"))
 
 
 def _runs_of(x: Any) -> list[Run]:
@@ -250,6 +251,12 @@ def _runs_of(x: Any) -> list[Run]:
     if isinstance(x, str):
         return list(Runs(x))
     return [x] if isinstance(x, Run) else list(x)
+
+
+def _show_if(text: Text, *spans: tuple[str, str]) -> None:
+    """Show these spans; without any word, no empty box either."""
+    text.show(*spans)
+    text.layout.display = None if text.text else "none"
 
 
 def _named(widget: Any, name: str) -> Any:
