@@ -7,21 +7,17 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 from siwork_widgets import making, measured
-from siwork_widgets.measured import Measured, Part
 from siwork_widgets.opening import KnownRun, TableRun, opened, runs_below
 from siwork_widgets.pictures import QUESTION
 from siwork_widgets.source import Source
 
 from siwork import compare, measure
 from siwork.clinic import labelled
-from siwork.loop import Sizes, run
 from siwork.metrics import ledger
 from siwork.schema import Foreign, KnobError, RunError, SchemaError
-from siwork.store import Run, Runs, Writer
+from siwork.store import Runs
+from tests.grown import add_round, part_of, played
 from tests.made import made_run
-
-SIZES = Sizes(train=30, heldout=30, beyond=10, samples=8)
-VANILLA = "seed · cot(k=8) · gold · correct · sft"
 
 
 @pytest.fixture(autouse=True)
@@ -30,77 +26,9 @@ def beside_the_first(monkeypatch):
     monkeypatch.setattr(measured, "_WORTH", 0)
 
 
-def played(folder, recipe=VANILLA, rounds=2, **more):
-    about = {"problems": SIZES, "seed": 0} | more
-    return run(recipe, "countdown(numbers=3)", "tabular", rounds=rounds, folder=folder, **about)
-
-
-def part_of(found, folder, rounds):
-    """A copy of a run as it was after so many rounds."""
-    shutil.copytree(found.folder, folder)
-    for place in sorted((folder / "rounds").iterdir())[rounds:]:
-        shutil.rmtree(place)
-    return Run(folder)
-
-
-def add_round(found, to, r):
-    shutil.copytree(found.folder / "rounds" / f"{r:04d}", to.folder / "rounds" / f"{r:04d}")
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     return played(tmp_path_factory.mktemp("whole") / "star")
-
-
-# ── measuring as rounds arrive ─────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    ("recipe", "task", "policy"),
-    [
-        (VANILLA, "countdown(numbers=3)", "tabular"),
-        ("seed · cot(k=8) · vote · correct(threshold=0.5) · sft", "countdown(numbers=3)", "tabular"),
-        ("seed · cot(k=4) · noisy(0.2, 0.1) · correct · sft", "add(digits=2)", "tiny"),
-    ],
-)
-def test_a_run_that_grows_is_measured_as_a_whole_one(tmp_path, recipe, task, policy):
-    sizes = Sizes(train=15, heldout=15, beyond=5, samples=6)
-    found = run(recipe, task, policy, rounds=3, problems=sizes, seed=1, folder=tmp_path / "a")
-    held, grown = None, 0
-    for upto in range(1, found.rounds_done + 1):
-        marks = measured.marks_of(found)[:upto]
-        fresh = None if held is None else measured._grown(found, held, marks)
-        grown += fresh is not None
-        expected = measure(Part(found, range(upto)))
-        held = fresh or Measured(marks, expected)
-        assert_frame_equal(held.table, expected, check_exact=True)
-        assert held.table.attrs == expected.attrs
-        assert held.marks == marks
-    assert grown >= 1  # the ground of most rounds is one
-
-
-def test_a_round_with_fewer_samples_moves_the_ground_and_is_measured_with_all(tmp_path, whole):
-    part = part_of(whole, tmp_path / "star", 2)
-    held = measured.measured(part)
-    rows = whole.rows(2)
-    with Writer(part.folder) as writer:
-        info = {"policy": "x", "closing": False, "seconds": 1.0}
-        writer.save_round(2, rows[(rows["sample"] < 5).to_numpy(bool)], info, lambda place: None)
-    assert measured._grown(part, held, measured.marks_of(part)) is None
-    assert_frame_equal(measured.measured(part, held).table, measure(part))
-
-
-def test_rounds_that_went_are_forgotten(tmp_path, whole):
-    part = part_of(whole, tmp_path / "star", 3)
-    held = measured.measured(part)
-    shutil.rmtree(part.folder / "rounds" / "0002")
-    again = measured.measured(part, held)
-    assert len(again.marks) == 2
-    assert_frame_equal(again.table, measure(part))
-
-
-def test_what_did_not_change_is_not_measured(whole, monkeypatch):
-    held = measured.measured(whole)
-    monkeypatch.setattr(measured, "measure", lambda *_: pytest.fail("measured again"))
-    assert measured.measured(whole, held) is held
 
 
 # ── what a source holds ────────────────────────────────────────────────────────────────────────────────

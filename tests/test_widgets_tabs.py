@@ -2,12 +2,15 @@
 
 import pandas as pd
 import pytest
+from siwork_widgets.figure import picture
+from siwork_widgets.fitting import across, fitted
 from siwork_widgets.numbers import Numbers
 from siwork_widgets.overview import Overview
 from siwork_widgets.source import Snapshot, Source
 from siwork_widgets.tabs import QuestionTab, reason
 
 from siwork.clinic import labelled
+from siwork.figures.canvas import canvas
 from siwork.reporting import in_words
 from siwork.reporting.states import together
 from siwork.reporting.verdicts import ill
@@ -169,3 +172,30 @@ def test_names_are_text_wherever_they_are_shown():
     assert RAN in shown  # as text
     for tag in ("<img", "<script", "</script", 'onmouseover="'):
         assert tag not in shown
+
+
+# ── the room of a panel ────────────────────────────────────────────────────────────────────────────────
+def test_pictures_have_two_panels_in_a_row_that_do_not_overlap(snapshot):
+    for pictures in snapshot.pictures.values():
+        for one in pictures:
+            layout = one.spec["layout"]
+            boxes = [
+                (*axis["domain"], *layout[name.replace("x", "y", 1)]["domain"])
+                for name, axis in layout.items()
+                if name.startswith("xaxis") and axis.get("visible") is not False
+            ]
+            assert boxes
+            assert across(one) <= 2 or len({round(box[3] - box[2], 3) for box in boxes}) > 1
+            assert all(0 <= left < right <= 1 and 0 <= low < high <= 1.0001 for left, right, low, high in boxes)
+            for i, (left, right, low, high) in enumerate(boxes):
+                for other in boxes[:i]:
+                    assert left >= other[1] or other[0] >= right or low >= other[3] or other[2] >= high
+
+
+def test_a_picture_of_three_panels_becomes_higher():
+    figure = canvas(3).figure()
+    before = figure.layout.height
+    found = fitted(picture(figure, "three panels"))
+    rows = {tuple(found.spec["layout"][name]["domain"]) for name in ("yaxis", "yaxis2", "yaxis3")}
+    assert len(rows) == 2
+    assert found.spec["layout"]["height"] > before

@@ -101,7 +101,7 @@ def test_rounds_are_pooled_by_problem(made):
 
 
 def test_the_own_selector_keeps_the_very_same_rows(made):
-    outcome = replayed(stored(made, [1]), own_selector(made.recipe))
+    outcome = replayed(stored(made, [1]), own_selector(made))
     assert outcome.same
     assert sentence(outcome).endswith("They are the very same rows.")
     assert all(line.cells[3] in ("0, no problem differs", "not paired") for line in lines(outcome))
@@ -109,7 +109,7 @@ def test_the_own_selector_keeps_the_very_same_rows(made):
 
 def test_a_balanced_run_is_replayed_with_its_own_luck(tmp_path):
     balanced = run("balanced", "countdown(numbers=3)", "tabular", rounds=1, problems=SIZES, folder=tmp_path / "b")
-    assert replayed(stored(balanced, [0]), own_selector(balanced.recipe)).same
+    assert replayed(stored(balanced, [0]), own_selector(balanced)).same
 
 
 def test_a_claim_needs_an_interval_without_zero(made):
@@ -256,6 +256,24 @@ def test_a_round_that_vanished_is_a_sentence(made, tmp_path):
     assert shown.said.value == before
     shutil.rmtree(copy.folder)
     shown.show(SimpleNamespace(version=9, runs=()))
+
+
+def test_a_row_table_is_replayed_as_a_run_is(made):
+    shown = WhatIf(made.rows())
+    shown.wait()
+    assert [label for label, _ in shown.round.options] == ["round 0", "round 1", "all rounds"]
+    assert shown.written() == ""
+    shown.set("correct(threshold=0.3)")
+    shown.wait()
+    assert "very same rows" in shown.said.value
+    assert shown.fault.text == ""
+
+
+def test_rows_that_were_never_selected_are_a_sentence(made):
+    shown = WhatIf(made.rows().drop(columns="weight"))
+    shown.wait()
+    assert "'weight'" in shown.fault.text
+    assert shown.table.rows == []
 
 
 def test_only_a_closing_round_is_a_sentence(tmp_path):

@@ -116,7 +116,7 @@ def test_stop_resume_fork_reload_and_restart(notebook, lab):
     done = run.rounds_done
     page.locator(".sw-source select").select_option(label="long-s0")
     page.locator(".sw-at select").select_option(label="1")
-    set_knob(page, "rounds", 3, within=".sw-forking")
+    set_knob(page, "rounds_in_all", 3, within=".sw-forking")
     page.locator(".sw-fork-name input").fill("branch")
     page.locator(".sw-fork-name input").press("Tab")
     page.locator("button.sw-fork").click()

@@ -96,12 +96,13 @@ class Plotlyjs(anywidget.AnyWidget):
     def shared(cls) -> Plotlyjs:
         """The one instance, made when the first figure asks for it."""
         if cls._one is None or cls._one.comm is None:
-            cls._one = cls(source=_plotlyjs())
+            cls._one = cls(source=packed_plotlyjs())
         return cls._one
 
 
 @lru_cache(maxsize=1)
-def _plotlyjs() -> bytes:
+def packed_plotlyjs() -> bytes:
+    """plotly.js as it is sent; packing takes a quarter of a second, once, and any thread may ask for it."""
     return gzip.compress(get_plotlyjs().encode(), 6, mtime=0)
 
 

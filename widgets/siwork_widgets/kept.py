@@ -17,6 +17,7 @@ from siwork.replays import replay
 from siwork.schema import RunError
 from siwork.schema.numbers import interval, number
 from siwork.store import Run
+from siwork_widgets.opening import TableRun
 
 _READ = (  # what selectors and metrics look at
     *("run", "round", "split", "problem", "sample", "hint", "turn", "band"),
@@ -74,11 +75,13 @@ class Line(NamedTuple):
 
 def trained(run: Run) -> list[int]:
     """The finished rounds whose rows were selected and trained on: all but the closing one. Raises RunError."""
+    if isinstance(run, TableRun):
+        return [int(r) for r in sorted(run.rows(columns=["round"], split="train")["round"].unique())]
     return [r for r in range(run.rounds_done) if run.round_info(r).get("closing") is not True]
 
 
 def stored(run: Run, rounds: Sequence[int]) -> Stored:
-    """The train rows of those rounds with what their selection was left to chance.
+    """The train rows of those rounds with the seed of what their selection left to chance; 0 for rows without a run folder.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def stored(run: Run, rounds: Sequence[int]) -> Stored:
     names = [name for name in _READ if name in there]
     parts, seeds = [], []
     for r in rounds:
-        info = run.round_info(r)
+        info = {} if isinstance(run, TableRun) else run.round_info(r)
         rows = run.rows(r, names, "train")
         if info.get("closing") is True or rows.empty:
             raise RunError(
@@ -100,10 +103,18 @@ def stored(run: Run, rounds: Sequence[int]) -> Stored:
     return Stored(run.name, tuple(rounds), tuple(parts), tuple(seeds), most)
 
 
-def own_selector(recipe: str) -> str:
+def own_selector(run: Run) -> str:
+    """The selectors of the run's recipe as a formula; empty keeps everything, and so begin rows without a recipe.
+
+    Raises RecipeError, KnobError for a recipe that cannot be read.
+    """
+    return "" if isinstance(run, TableRun) else selectors(run.recipe)
+
+
+def selectors(recipe: str) -> str:
     """The selectors of a recipe as a formula of their own. Raises RecipeError, KnobError for one that cannot be read.
 
-    >>> own_selector("balanced")
+    >>> selectors("balanced")
     'correct + divsel + balance'
     """
     return " + ".join(map(str, Recipe.read(recipe).selector))

@@ -29,6 +29,7 @@ _HEAVY = ("making", "overview", "launching", "samples", "comparing")  # modules,
 def _load() -> None:
     for name in _HEAVY:
         import_module(f"siwork_widgets.{name}")
+    import_module("siwork_widgets.figure").packed_plotlyjs()
 
 
 _LOADING = Thread(target=_load, name="siwork load", daemon=True)

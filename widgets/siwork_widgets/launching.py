@@ -84,7 +84,7 @@ class Launcher(w.VBox):
         self.playing, self._pace = Playing(), Pace()
         self._runs: dict[Path, Run] = {}
         self._statuses: Mapping[str, Status] = {}
-        self._quiet, self._own_name, self._pressed = False, False, -_DOUBLE
+        self._pressed = -_DOUBLE
         super().__init__()
         self._make_controls(folder)
         self._make_buttons()
@@ -100,8 +100,8 @@ class Launcher(w.VBox):
         self.policy = Chooser("Policy", kinds, "tiny", self._changed)
         self.extent, self.sizes = Knobs(Extent, on_change=self._changed), Knobs(Sizes, on_change=self._changed)
         self.folder = field("Folder", str(folder), "Folder that the new run folders go into")
-        self.name = field("Name", "", "Begin of the new folders' names; the seed is added")
-        self.name.observe(self._named, "value")
+        self.name = field("Name", "", "Begin of the new folders' names, the seed is added; empty takes the one shown")
+        self.name.observe(lambda _: self._changed(), "value")
         self.folder.observe(lambda _: self._changed(), "value")
 
     def _make_buttons(self) -> None:
@@ -185,7 +185,7 @@ class Launcher(w.VBox):
 
     def _place(self) -> Path:
         """Path of the new folders without their seed. Raises KnobError for a name that is none."""
-        name, folder = self.name.value.strip(), Path(self.folder.value.strip() or ".").expanduser().absolute()
+        name, folder = self.name.value.strip() or self.name.placeholder, Path(self.folder.value.strip() or ".").expanduser().absolute()
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             free = slug(name) or self._new_name()
             raise KnobError(f"a name is that of a file, without '/', got {name!r}; nearest: {free!r}")
@@ -208,7 +208,8 @@ class Launcher(w.VBox):
         if time.monotonic() - self._pressed < _DOUBLE:
             return
         self._begin(self.jobs())
-        self._own_name, self._pressed = False, time.monotonic()
+        self._pressed = time.monotonic()
+        self.name.value = ""
         self._changed()
 
     def _begin(self, jobs: Sequence[Job]) -> list[Path]:
@@ -263,11 +264,6 @@ class Launcher(w.VBox):
         self.said.show(sentence)
         self.said.layout.display = None if sentence else "none"
 
-    def _named(self, _: Any) -> None:
-        if not self._quiet:
-            self._own_name = bool(self.name.value.strip())
-            self._changed()
-
     def _new_name(self) -> str:
         name = f"{self.mixer.catalogue.value or 'mixed'}-{self.task.choice.value}-{time.strftime('%m%d-%H%M%S')}"
         known = [folder.name.rpartition("-s")[0] for folder in self.playing.folders]
@@ -277,10 +273,7 @@ class Launcher(w.VBox):
         """A setting was changed: say at once whether it can be launched."""
         if not self.children:
             return
-        if not self._own_name:
-            self._quiet = True
-            self.name.value = self._new_name()
-            self._quiet = False
+        self.name.placeholder = self._new_name()  # never the value: a reader may be typing one
         why = ""
         try:
             self.jobs()

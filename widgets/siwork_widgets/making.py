@@ -17,6 +17,7 @@ from siwork_widgets.figure import Picture
 from siwork_widgets.measured import MEASURED, Measured, Part, Recent, measured
 from siwork_widgets.opening import TableRun
 from siwork_widgets.pictures import QUESTION, drawn
+from siwork_widgets.telling import Told, told_of
 from siwork_widgets.work import Work
 
 _FAULTS = (SiworkError, OSError)
@@ -27,6 +28,7 @@ class Kept(NamedTuple):
     """What was made of some rounds of some runs."""
 
     comparison: Comparison
+    told: Told
     tables: Mapping[str, pd.DataFrame]
     pictures: Mapping[str, tuple[Picture, ...]]
 
@@ -105,7 +107,7 @@ class Maker:
         begun = [run for run in runs if run.folder in self._found]
         if not begun:
             self._old = []
-            self._work.publish(comparison=None, tables={}, pictures={})
+            self._work.publish(comparison=None, told=None, tables={}, pictures={})
             return
         self._work.publish(doing="comparing")
         self._key = tuple((str(run.folder), self._found[run.folder].marks if run in begun else ()) for run in runs)
@@ -114,7 +116,7 @@ class Maker:
             **self._work.state.pictures,
             **kept.pictures,
         }  # those of earlier rounds stay until there are new ones
-        self._work.publish(comparison=kept.comparison, tables=kept.tables, pictures=pictures)
+        self._work.publish(comparison=kept.comparison, told=kept.told, tables=kept.tables, pictures=pictures)
         self._old += [tab for tab in QUESTION if tab not in self._old]
         self._old = [tab for tab in self._old if tab not in kept.pictures]
         self._owed = _TABS
@@ -122,7 +124,8 @@ class Maker:
     def _compared(self, runs: Sequence[Run], begun: Sequence[Run]) -> Kept:
         tables = {run.name: self._found[run.folder].table for run in begun}
         comparison = compared(groups_of(list(begun)), tables, [run.name for run in runs if run not in begun])
-        return Kept(comparison, {"own": pd.concat(list(tables.values()), ignore_index=True)}, {})
+        own = pd.concat(list(tables.values()), ignore_index=True)
+        return Kept(comparison, told_of(comparison), {"own": own}, {})
 
     def _draw(self, tab: str) -> None:
         comparison = self._work.state.comparison
@@ -155,7 +158,9 @@ class Maker:
             return
         kept, state = KEPT.get(self._key), self._work.state
         done: Mapping[str, tuple[Picture, ...]] = {} if kept is None else kept.pictures
-        KEPT.keep(self._key, Kept(comparison, state.tables, {**done, tab: state.pictures[tab]}))
+        if state.told is not None:
+            kept = Kept(comparison, state.told, state.tables, {**done, tab: state.pictures[tab]})
+            KEPT.keep(self._key, kept)
 
     def _further(self, comparison: Comparison, name: str) -> pd.DataFrame | None:
         """A table beside the metrics, of the first run of each group; each is made once for the same rounds."""

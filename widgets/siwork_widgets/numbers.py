@@ -16,6 +16,7 @@ from siwork_widgets.choosing import Choices, chooser, offer
 from siwork_widgets.pictures import metrics_of
 from siwork_widgets.plain import seen
 from siwork_widgets.table import Table
+from siwork_widgets.telling import ends
 
 _COLUMNS = ("of", "metric", "split", "round", "value [interval]", "n", "method")
 _LAST, _EVERY = "last", "all"
@@ -114,9 +115,3 @@ def _line(row: Mapping[Any, Any]) -> _Line:
         (*cells[:3], row["round"], size, row["n"], cells[6]),
         point | {key: value for key, value in more.items() if value is not None},
     )
-
-
-def ends(row: Mapping[Any, Any]) -> tuple[float, float]:
-    """Both ends of the interval; the range where only two seeds are pooled."""
-    two = row["least"] == row["least"] and row["n"] == 2
-    return (row["least"], row["most"]) if two else (row["low"], row["high"])

@@ -152,8 +152,8 @@ class Simulator(w.VBox):
         self._refuse("")
         self._moved_at = monotonic()
         self.world, self._tables, self._laws = world, tables, laws(world)
-        self._say_world()
         self._draw()
+        self._say_world()
         self._reseeded()
 
     def _refuse(self, why: str) -> None:
@@ -213,10 +213,11 @@ class Simulator(w.VBox):
         frame = Frame.of(self.world, self._tables)
         view = View(self.truth.value, self._laws if self.theory.value else None)
         words = told(frame)
-        for question, draw in QUESTIONS.items():
-            self.said[question].value = element("p", words[question])
+        for question, draw in QUESTIONS.items():  # figures first: words may come a moment later
             spec = draw(frame, view).spec()
             self.figures[question].show(picture(spec, words[question], note(question, frame, view)))
+        for question, said in words.items():
+            self.said[question].value = element("p", said)
         if self._behind is not None:
             self.look_behind(*self._behind)
 

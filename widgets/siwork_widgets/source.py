@@ -19,6 +19,7 @@ from siwork_widgets.work import Work
 if TYPE_CHECKING:
     from siwork.reporting.compare import Comparison
     from siwork_widgets.figure import Picture
+    from siwork_widgets.telling import Told
 
 _GONE = Status("dead", 0, 0, None, 0.0, None, None)  # a run that could not be read even once
 _EXAMPLES = 50  # completions that show a verdict
@@ -46,6 +47,7 @@ class Snapshot(NamedTuple):
     faults: tuple[str, ...]  # sentences to show
     busy: bool  # measuring or drawing goes on
     doing: str = ""  # what, in words
+    told: Told | None = None  # the comparison in words
 
 
 class Source:
@@ -155,6 +157,7 @@ class Source:
             faults=faults,
             busy=busy,
             doing=state.doing,
+            told=state.told,
         )
         if state.version != self._seen or any(
             getattr(found, name) != getattr(last, name) for name in ("runs", "statuses", "faults", "busy")

@@ -10,12 +10,13 @@ import ipywidgets as w
 from siwork.markup import element
 from siwork.recipes import COMPONENTS, Recipe
 from siwork.schema import SiworkError, format_call, knobs_of
-from siwork.store import Run, Runs
+from siwork.store import Run
 from siwork_widgets.clock import Clock
 from siwork_widgets.figure import Figure, Picture
 from siwork_widgets.kept import Line, Outcome, Stored, lines, own_selector, replayed, sentence, stored, trained
 from siwork_widgets.keptpicture import drawn
 from siwork_widgets.newest import Newest
+from siwork_widgets.opening import TableRun, opened
 from siwork_widgets.table import Table
 from siwork_widgets.text import Text
 
@@ -48,12 +49,12 @@ class WhatIf(w.VBox):
 
     Parameters
     ----------
-    x : Run, Runs, the folder of a run, or None for runs that `show` brings
+    x : what `siwork_widgets.opening.opened` takes: a Run, Runs, a folder, a row table; None for runs that `show` brings
     open_rows : called with a clicked point of the figure; None leaves clicks without effect
 
     Raises
     ------
-    Foreign, RunError : x is a folder that holds no run
+    Foreign, RunError, KnobError, SchemaError : as `opened`, when x holds no run
 
     Faults met later (a run without scores, a round that vanished) are a sentence in the panel; the last valid comparison
     stays.
@@ -61,9 +62,7 @@ class WhatIf(w.VBox):
 
     name = "What if"
 
-    def __init__(
-        self, x: Run | Runs | str | None = None, *, open_rows: Callable[[dict[str, Any]], None] | None = None
-    ) -> None:
+    def __init__(self, x: Any = None, *, open_rows: Callable[[dict[str, Any]], None] | None = None) -> None:
         self._runs: dict[str, Run] = {}
         self._version, self._quiet = -1, False
         self._held: tuple[Any, Stored] | None = None  # of the worker alone
@@ -73,7 +72,7 @@ class WhatIf(w.VBox):
         _show_if(self.fault)
         super().__init__(self._laid_out())
         self.add_class("sw-panel").add_class("sw-whatif")
-        self._offer(_runs_of(x))
+        self._offer(opened(x))
 
     # ── what it is made of ─────────────────────────────────────────────────────────────────────────────
     def _build(self, open_rows: Callable[[dict[str, Any]], None] | None) -> None:
@@ -145,7 +144,7 @@ class WhatIf(w.VBox):
     def _as_the_run(self) -> None:
         """Set the controls to the run's own selector, as far as they can say it."""
         try:
-            formula = own_selector(self._runs[self.run.value].recipe) if self.run.value in self._runs else ""
+            formula = own_selector(self._runs[self.run.value]) if self.run.value in self._runs else ""
             self.set(formula)
         except SiworkError as error:
             self._refuse(str(error))
@@ -195,7 +194,7 @@ class WhatIf(w.VBox):
 
     def _done(self, run: Run, rounds: tuple[int, ...], formula: str) -> _Shown:
         """The worker's part: rows are read once for all moves of the sliders."""
-        key = (run.folder, rounds)
+        key = (id(run) if isinstance(run, TableRun) else run.folder, rounds)
         if self._held is None or self._held[0] != key:
             self._held = (key, stored(run, rounds))
         outcome = replayed(self._held[1], formula)
@@ -243,14 +242,6 @@ class WhatIf(w.VBox):
     def _explain(self, row: int) -> None:
         line = self._lines[row]
         _show_if(self.how, ("strong", line.metric), ("", f"   {line.method}"))
-
-
-def _runs_of(x: Any) -> list[Run]:
-    if x is None:
-        return []
-    if isinstance(x, str):
-        return list(Runs(x))
-    return [x] if isinstance(x, Run) else list(x)
 
 
 def _show_if(text: Text, *spans: tuple[str, str]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from siwork.reporting.compare import Comparison
     from siwork_widgets.figure import Picture
+    from siwork_widgets.telling import Told
 
 
 class State(NamedTuple):
@@ -24,6 +25,7 @@ class State(NamedTuple):
     version: int = 0
     comparison: Comparison | None = None
     tables: Mapping[str, pd.DataFrame] = {}
+    told: Told | None = None  # the comparison in words
     pictures: Mapping[str, tuple[Picture, ...]] = {}
     faults: Mapping[str, str] = {}  # by folder of the run, or by tab
     doing: str = ""  # what goes on, in words
