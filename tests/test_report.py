@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from made import made_run
 
 from siwork import report as facade_report
+from siwork.markup import Html, element, script_json, text
 from siwork.reporting import Comparison, compare, in_words, report
 from siwork.reporting.compare import groups_of
-from siwork.markup import Html, element, script_json, text
 from siwork.reporting.repeat import commands, repeat
 from siwork.reporting.samples import cut
 from siwork.reporting.words import sentence

@@ -37,11 +37,11 @@ def test_a_run_that_grows_is_measured_as_a_whole_one(tmp_path, recipe, task, pol
     found = run(recipe, task, policy, rounds=3, problems=sizes, seed=1, folder=tmp_path / "a")
     held, grown = None, 0
     for upto in range(1, found.rounds_done + 1):
-        marks = measured.marks_of(found)[:upto]
-        fresh = None if held is None else measured._grown(found, held, marks)
+        marks, whole = measured.marks_of(found)[:upto], Part(found, range(upto))
+        fresh = None if held is None else measured.grown(whole, held, marks)
         grown += fresh is not None
-        expected = measure(Part(found, range(upto)))
-        held = fresh or Measured(marks, expected)
+        expected = measure(whole)
+        held = fresh or Measured(marks, tuple(whole.columns()), expected)
         assert_frame_equal(held.table, expected, check_exact=True)
         assert held.table.attrs == expected.attrs
         assert held.marks == marks
@@ -55,7 +55,7 @@ def test_a_round_with_fewer_samples_moves_the_ground_and_is_measured_with_all(tm
     with Writer(part.folder) as writer:
         info = {"policy": "x", "closing": False, "seconds": 1.0}
         writer.save_round(2, rows[(rows["sample"] < 5).to_numpy(bool)], info, lambda place: None)
-    assert measured._grown(part, held, measured.marks_of(part)) is None
+    assert measured.grown(Part(part, range(3)), held, measured.marks_of(part)) is None
     assert_frame_equal(measured.measured(part, held).table, measure(part))
 
 

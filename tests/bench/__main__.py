@@ -5,7 +5,19 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("imports", "tabular", "demo", "sampling", "engine", "rounds", "metrics", "scale", "verdicts", "simulation")
+PARTS = (
+    "imports",
+    "tabular",
+    "demo",
+    "sampling",
+    "engine",
+    "rounds",
+    "metrics",
+    "scale",
+    "verdicts",
+    "panels",
+    "simulation",
+)
 
 
 def main() -> None:

@@ -98,7 +98,19 @@ def test_hostile_texts_are_shown_and_never_run(notebook):
     panel = page.locator(".sw-panel")
     assert panel.locator("script, img, iframe, a, style, pre svg, td svg").count() == 0
     shown = panel.locator("pre.sw-text").all_text_contents()
-    for name in ("script", "image", "svg", "frame", "style", "link", "closing", "attribute", "maths", "template", "turned"):
+    for name in (
+        "script",
+        "image",
+        "svg",
+        "frame",
+        "style",
+        "link",
+        "closing",
+        "attribute",
+        "maths",
+        "template",
+        "turned",
+    ):
         assert PAYLOADS[name] in shown, name
     panel.hover(position={"x": 50, "y": 50})
     assert page.evaluate(RAN) is None

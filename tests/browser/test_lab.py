@@ -73,7 +73,8 @@ def test_launch_watch_click_read(notebook, lab):
     expect(points(page, "Overview").first).to_be_visible(timeout=LONG)
     finished(page, "first-s0")
     page.wait_for_function(
-        "() => document.querySelector('.sw-overview .sw-plot')?.data?.some(t => t.x?.length >= 3 && t.customdata)", timeout=LONG
+        "() => document.querySelector('.sw-overview .sw-plot')?.data?.some(t => t.x?.length >= 3 && t.customdata)",
+        timeout=LONG,
     )
     click_point(page, points(page, "Overview").nth(1))
     behind = page.locator(".sw-samples-point")
@@ -100,7 +101,9 @@ def test_every_tab_shows_its_figures(notebook):
     expect(page.locator(".sw-samples tbody tr").first).to_be_visible()
     turn_to(page, "Compare")
     expect(page.locator(".sw-compare").first).to_be_visible()
-    wide = page.evaluate("(() => { const p = document.querySelector('.sw-panel'); return p.scrollWidth - p.clientWidth; })()")
+    wide = page.evaluate(
+        "(() => { const p = document.querySelector('.sw-panel'); return p.scrollWidth - p.clientWidth; })()"
+    )
     assert wide <= 0
 
 

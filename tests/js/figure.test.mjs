@@ -128,6 +128,21 @@ test("what is hidden is drawn when it is shown, and what changes its width is dr
   assert.equal(page.frames.size, 0); // the same width: nothing to do
 });
 
+test("out of sight it is not drawn anew until it comes into sight", async () => {
+  const { page, state, calls } = await show();
+  const look = (isIntersecting) => page.sights.forEach((told) => told([{ isIntersecting }]));
+  look(false);
+  state.set({ shown: { spec: { ...SPEC, layout: { height: 200 } }, label: "" } });
+  await page.frame();
+  await turn();
+  assert.equal(calls.react.length, 1);
+  look(true);
+  await page.frame();
+  await turn();
+  assert.equal(calls.react.length, 2);
+  assert.equal(calls.react[1].layout.height, 200);
+});
+
 test("another theme means another ink", async () => {
   const { page, calls } = await show();
   for (const told of [...page.changes, ...page.media]) {

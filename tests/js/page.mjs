@@ -84,7 +84,7 @@ class Element {
 
 // a new page; its frames run and its observers are told when the test says so
 export function open() {
-  const page = { frames: new Map(), sizes: new Set(), changes: new Set(), media: new Set(), count: 0 };
+  const page = { frames: new Map(), sizes: new Set(), sights: new Set(), changes: new Set(), media: new Set(), count: 0 };
   const observer = (set) =>
     class {
       constructor(told) {
@@ -112,6 +112,7 @@ export function open() {
     requestAnimationFrame: (one) => (page.frames.set(++page.count, one), page.count),
     cancelAnimationFrame: (id) => page.frames.delete(id),
     ResizeObserver: observer(page.sizes),
+    IntersectionObserver: observer(page.sights),
     MutationObserver: observer(page.changes),
     getComputedStyle: () => ({ color: page.ink ?? "rgb(1, 2, 3)" }),
     matchMedia: () => ({ addEventListener: (_, f) => page.media.add(f), removeEventListener: (_, f) => page.media.delete(f) }),

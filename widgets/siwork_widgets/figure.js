@@ -62,7 +62,7 @@ function render({ model, el }) {
   const [plot, live] = [add("div", "sw-plot"), add("p", "sw-live")];
   const [why, note] = [add("p", "sw-why"), add("p", "sw-note")];
   let Plotly, frame = 0, timer = 0, at = -1, width = 0;
-  let stale = true, busy = false, gone = false;
+  let stale = true, busy = false, gone = false, near = true;
   el.classList.add("sw-figure");
   plot.tabIndex = 0;
   plot.setAttribute("data-lm-suppress-shortcuts", ""); // JupyterLab's command keys stay away
@@ -94,6 +94,7 @@ function render({ model, el }) {
     const shown = model.get("shown");
     width = el.clientWidth; // 0 in a hidden tab: drawn when it is shown
     if (busy || gone || !stale || !width || !shown.spec) return;
+    if (!near && plot.dataset.drawn) return; // drawn anew once it comes into sight
     [busy, stale, why.textContent] = [true, false, ""];
     await draw(shown).catch((error) => (why.textContent = `This figure cannot be drawn here: ${error.message}`));
     busy = false;
@@ -139,9 +140,11 @@ function render({ model, el }) {
   }
 
   const size = new ResizeObserver(() => (stale || el.clientWidth !== width) && schedule());
+  const sight = new IntersectionObserver(([entry]) => (near = entry.isIntersecting) && stale && schedule(), { rootMargin: "200px" });
   const theme = new MutationObserver(schedule);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   size.observe(el);
+  sight.observe(el);
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   dark.addEventListener("change", schedule);
   plot.addEventListener("keydown", walk);
@@ -153,6 +156,7 @@ function render({ model, el }) {
     cancelAnimationFrame(frame);
     clearTimeout(timer);
     size.disconnect();
+    sight.disconnect();
     theme.disconnect();
     dark.removeEventListener("change", schedule);
     model.off("change:shown", update);

@@ -185,7 +185,10 @@ class Launcher(w.VBox):
 
     def _place(self) -> Path:
         """Path of the new folders without their seed. Raises KnobError for a name that is none."""
-        name, folder = self.name.value.strip() or self.name.placeholder, Path(self.folder.value.strip() or ".").expanduser().absolute()
+        name, folder = (
+            self.name.value.strip() or self.name.placeholder,
+            Path(self.folder.value.strip() or ".").expanduser().absolute(),
+        )
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             free = slug(name) or self._new_name()
             raise KnobError(f"a name is that of a file, without '/', got {name!r}; nearest: {free!r}")

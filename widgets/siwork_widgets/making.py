@@ -92,7 +92,7 @@ class Maker:
         try:
             held = self._found.get(run.folder)
             if isinstance(run, TableRun):
-                self._found[run.folder] = held or Measured((), measure(run))
+                self._found[run.folder] = held or Measured((), (), measure(run))
             else:
                 self._keep(run, measured(Run(run.folder), held or MEASURED.get(run.folder)))
         except Unfinished:  # no round yet, or begun anew
@@ -175,6 +175,8 @@ class Maker:
         held = self._found[run.folder]
         if name not in held.further:
             rows = run if isinstance(run, TableRun) else self._part(run, held)
+            if name == "crossing" and isinstance(rows, Part):  # only that of the last round is drawn
+                rows = rows.of(sorted({0, len(held.marks) - 1}))
             try:
                 made = of_run(FURTHER[name][0], rows)
             except (RunError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -26,8 +26,10 @@ _LIGHT = frozenset(
 )
 _FEW = 300_000  # rows of which these columns are held: 40 MB
 _WORTH = 20_000  # rows between the first round and the new one; reading fewer again is quicker than to compare grounds
+_SHORT = 4  # rounds that are measured again at most because of their short texts
 _TRIES = 5  # a writer that replaces rounds meanwhile is waited for so often
 
+Grounds = tuple[Mapping[Place, Common], ...]
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -37,15 +39,20 @@ class Part:
 
     run : the run
     rounds : finished rounds of it
+    names : its columns, where they are known
     """
 
-    def __init__(self, run: Run, rounds: Sequence[int]) -> None:
-        self._run, self._rounds = run, rounds
+    def __init__(self, run: Run, rounds: Sequence[int], names: Sequence[str] | None = None) -> None:
+        self._run, self._rounds, self._names = run, rounds, names
         self._held: list[pd.DataFrame] | None = None
+
+    def of(self, rounds: Sequence[int]) -> Part:
+        """Other rounds of the same run."""
+        return Part(self._run, rounds, self.columns())
 
     def iter_rows(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """As `Run.iter_rows`, of these rounds. Raises the same."""
-        if columns is None or not _LIGHT.issuperset(columns) or self._size > _FEW:
+        if columns is None or not _LIGHT.issuperset(columns) or self.size > _FEW:
             return self._run.iter_rows(self._rounds, columns)
         if self._held is None:
             there = [name for name in self.columns() if name in _LIGHT]
@@ -54,18 +61,17 @@ class Part:
 
     def columns(self) -> list[str]:
         """As `Run.columns`."""
-        return self._names
+        if self._names is None:
+            self._names = self._run.columns()
+        return list(self._names)
 
     def problems(self) -> pd.DataFrame:
         """As `Run.problems`."""
         return self._run.problems()
 
     @cached_property
-    def _names(self) -> list[str]:
-        return self._run.columns()
-
-    @cached_property
-    def _size(self) -> int:
+    def size(self) -> int:
+        """Number of rows."""
         return sum(int(self._run.round_info(r)["n_rows"]) for r in self._rounds)
 
 
@@ -73,8 +79,9 @@ class Measured(NamedTuple):
     """What is known of one run."""
 
     marks: tuple[bytes, ...]  # of its finished rounds, which tell one writing of a round from another
+    columns: tuple[str, ...]  # of its rows
     table: pd.DataFrame  # as `measure(run)` gives it
-    grounds: tuple[dict[Place, Common], ...] = ()  # of each round by itself, once a second reading needed them
+    grounds: Grounds = ()  # of each round by itself, once a second reading needed them
     further: Mapping[str, Any] = {}  # other tables of these rounds, by name
 
 
@@ -99,8 +106,9 @@ def measured(run: Run, held: Measured | None = None) -> Measured:
             raise Unfinished(f"no round of {run.name} is finished yet; wait for the first one")
         if held is not None and held.marks == marks:
             return held
-        found = _grown(run, held, marks) if held is not None else None
-        found = found or Measured(marks, measure(Part(run, range(len(marks)))))
+        whole = Part(run, range(len(marks)))
+        found = grown(whole, held, marks) if held is not None else None
+        found = found or Measured(marks, tuple(whole.columns()), measure(whole))
         if marks_of(run)[: len(marks)] == marks:
             return found
     raise Unfinished(
@@ -108,47 +116,56 @@ def measured(run: Run, held: Measured | None = None) -> Measured:
     )
 
 
-def _grown(run: Run, held: Measured, marks: tuple[bytes, ...]) -> Measured | None:
-    """What is held with the rounds that came later; None where they move the ground of the earlier ones."""
-    before = len(held.marks)
-    if marks[:before] != held.marks or sum(run.round_info(r)["n_rows"] for r in range(1, before)) < _WORTH:
+def grown(whole: Part, held: Measured, marks: tuple[bytes, ...]) -> Measured | None:
+    """What is held and the rounds that came later, measured beside those with which they compare.
+
+    None where later rounds move the ground of the earlier ones, or to read all of them again is no more work.
+    """
+    before, upto = len(held.marks), len(marks)
+    if marks[:before] != held.marks or held.columns != tuple(whole.columns()):
         return None
-    wish = wished(Part(run, range(before)), None, ("round",), float(held.table.attrs["level"]), None, None)
-    grounds = held.grounds or _grounds(run, range(before), wish)
-    table = held.table
-    for r in range(before, len(marks)):
-        earlier, grounds = grounds, (*grounds, *_grounds(run, [r], wish))
-        now, firsts = _common(grounds), _firsts(grounds, r)
-        pair = _common([grounds[each] for each in (*firsts, r)])
-        if not _same(now, _common(earlier)) or not _same(pair, {place: now[place] for place in grounds[r]}):
-            return None
-        added = measure(Part(run, [*firsts, r]))
-        table = pd.concat([table, added[(added["round"] == r).to_numpy(bool)]], ignore_index=True)
-        if _budgets(now) != _budgets(_common(earlier)) or _budgets(pair) != _budgets(now):
-            table = _with_bytes(table, measure(Part(run, range(r + 1)), BY_BYTES))
+    if whole.of(range(1, before)).size < _WORTH:
+        return None
+    wish = wished(whole, None, ("round",), float(held.table.attrs["level"]), None, None)
+    old = held.grounds or _grounds(whole.of(range(before)), wish)
+    grounds = (*old, *_grounds(whole.of(range(before, upto)), wish))
+    rounds = [*_beside(grounds, before), *range(before, upto)]
+    now, then, some = (_common(each) for each in (grounds, old, [grounds[r] for r in rounds]))
+    later = {place for own in grounds[before:] for place in own}
+    if not (_same(now, then, then.keys()) and _same(now, some, later)):
+        return None
+    added = measure(whole.of(rounds))
+    table = pd.concat([held.table, added[(added["round"] >= before).to_numpy(bool)]], ignore_index=True)
+    if any(_budget(now[place]) != _budget(one) for place, one in (*then.items(), *((p, some[p]) for p in later))):
+        table = _with_bytes(table, measure(whole, BY_BYTES))
     table.attrs = dict(held.table.attrs)
-    return Measured(marks, table, grounds)
+    return Measured(marks, held.columns, table, grounds)
 
 
-def _grounds(run: Run, rounds: Sequence[int], wish: Wish) -> tuple[dict[Place, Common], ...]:
+def _grounds(part: Part, wish: Wish) -> Grounds:
     """The ground of each round by itself, without its problems and answers."""
     found = []
-    for rows in frames(Part(run, rounds), ["round", *wish.commons]):
+    for rows in frames(part, ["round", *wish.commons]):
         own = commons(reduce_rows(rows, ("round",), wish.commons), None, wish.ground - {"answer"})
         found.append({place: each._replace(first=None) for place, each in own.items()})
     return tuple(found)
 
 
-def _firsts(grounds: Sequence[dict[Place, Common]], r: int) -> list[int]:
-    """The rounds before r with which its splits are compared: the first that has each, and the first with bins of scores."""
-    found = set()
-    for place in grounds[r]:
-        here = [i for i in range(r) if place in grounds[i]]
-        found |= {*here[:1], *[i for i in here if grounds[i][place].edges is not None][:1]}
-    return sorted(found)
+def _beside(grounds: Grounds, before: int) -> list[int]:
+    """The earlier rounds beside which later ones are measured: of each split the first, the first with bins of scores, and
+    those whose short texts set the budgets of bytes, where these are few."""
+    found, short = set(), set()
+    for place in {place for own in grounds[before:] for place in own}:
+        here = [(i, own[place]) for i, own in enumerate(grounds) if place in own]
+        found |= {i for i, _ in here[:1]} | {i for i, one in [each for each in here if each[1].edges is not None][:1]}
+        sizes = [(_budget(one), i) for i, one in here if one.size]
+        for k in range(min((len(budget) for budget, _ in sizes), default=0)):
+            short.add(min((budget[k], i) for budget, i in sizes)[1])
+    found |= short if len(short) <= _SHORT else set()
+    return sorted(i for i in found if i < before)
 
 
-def _common(grounds: Sequence[dict[Place, Common]]) -> dict[Place, Common]:
+def _common(grounds: Iterable[Mapping[Place, Common]]) -> dict[Place, Common]:
     found: dict[Place, Common] = {}
     for own in grounds:
         for place, each in own.items():
@@ -156,17 +173,17 @@ def _common(grounds: Sequence[dict[Place, Common]]) -> dict[Place, Common]:
     return found
 
 
-def _same(now: dict[Place, Common], then: dict[Place, Common]) -> bool:
-    """Whether what is in both stands on one ground, budgets of bytes apart."""
-    return all(_plain(now[place]) == _plain(then[place]) for place in now.keys() & then.keys())
+def _same(one: Mapping[Place, Common], other: Mapping[Place, Common], places: Iterable[Place]) -> bool:
+    """Whether both have one ground in these places, budgets of bytes apart."""
+    return all(_plain(one[place]) == _plain(other[place]) for place in places)
 
 
 def _plain(one: Common) -> tuple[object, ...]:
     return one.k, one.length, None if one.edges is None else one.edges.tobytes()
 
 
-def _budgets(grounds: dict[Place, Common]) -> dict[Place, tuple[int, ...]]:
-    return {place: tuple(min(size, BYTES) for size in one.size) for place, one in grounds.items() if one.size}
+def _budget(one: Common) -> tuple[int, ...]:
+    return tuple(min(size, BYTES) for size in one.size)
 
 
 def _with_bytes(table: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
