@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_runs import labelled_run, saved
 
+from labelled_runs import labelled_run, saved
 from siwork.cli import main
 from siwork.cli.diagnose import plain, read_rows, shown
 from siwork.clinic import SIZES, labelled

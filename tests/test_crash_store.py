@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from store_rows import INFO, MANIFEST, problems, rows
 
 from siwork.schema import RunError
 from siwork.store import Run, Writer, fork
+from store_rows import INFO, MANIFEST, problems, rows
 
 KILLS = 60
 AFTER = 8  # rounds that the last, unharmed writer adds

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import metric_table
 
+from made import metric_table
 from siwork.figures import fig_curves
 from siwork.figures.theme import COLOURS, colour, interval, number, plain, symbol
 from siwork.schema import KnobError, SchemaError, check

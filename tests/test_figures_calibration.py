@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from made import metric_table
 from rounds_made import rows_of
-
 from siwork.figures import fig_calibration, fig_curves
 from siwork.metrics import crossing, measure, over_seeds, reliability_table, vote_table
 from siwork.schema import KnobError, SchemaError

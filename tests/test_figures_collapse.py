@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rounds_made import rows_of
 
+from rounds_made import rows_of
 from siwork.figures import fig_collapse
 from siwork.metrics import measure, over_seeds, parting, support_table
 from siwork.schema import KnobError, SchemaError

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from made import metric_table
 
+from made import metric_table
 from siwork.figures import fig_diversity
 from siwork.figures.theme import COLOURS
 from siwork.schema import KnobError, SchemaError

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+
 from made import metric_table
 from rounds_made import rows_of
-
 from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
 from siwork.figures.points import points
 from siwork.metrics import ledger, lorenz_table, measure, parting, reliability_table, support_table, vote_table

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import metric_table
 
+from made import metric_table
 from siwork.figures import fig_tail
 from siwork.figures.canvas import spread
 from siwork.figures.marks import BAND_WORDS, aged

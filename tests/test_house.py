@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import siwork_widgets
 
 import siwork
+import siwork_widgets
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*(ROOT / "siwork").rglob("*.py"), *(ROOT / "widgets").rglob("*.py")])

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+
 from labelled_runs import labelled_run
 from made import made_run
 from metric_rows import frame, many_rows
 from rounds_made import rows_of
-
 from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
 from siwork.metrics import (
     ledger,

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metric_rows import Maker, embed, frame, many_rows
-from slow_metrics import OF_K, SLOW, TRAIN_ONLY, slow_table
-from store_rows import INFO, MANIFEST, no_state
 
+from metric_rows import Maker, embed, frame, many_rows
 from siwork.metrics import measure
 from siwork.metrics.catalogue import DEFAULT, METRICS, NAMES, metric_of, span_of
 from siwork.store import Run, Writer
+from slow_metrics import OF_K, SLOW, TRAIN_ONLY, slow_table
+from store_rows import INFO, MANIFEST, no_state
 
 FAMILY = ["pass@k", "pass@1", "pass@2", "pass@3-2", *(f"{stem}{k}" for stem in OF_K for k in ("k", 2))]
 FAMILY = [name for name in dict.fromkeys(FAMILY) if name != "pass@k"]

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rounds_made import Stream, rows_of, still
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, hypergeom, multinomial
 
+from rounds_made import Stream, rows_of, still
 from siwork.metrics.intervals import grouped_change
 from siwork.metrics.performance import crossover_interval
 from siwork.metrics.tables import crossing, curves, gain_split, ledger, ledger_problems, pass_curve

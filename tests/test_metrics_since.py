@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metric_rows import Maker, embed, frame, many_rows
 
+from metric_rows import Maker, embed, frame, many_rows
 from siwork.metrics import measure, over_seeds, round_difference, run_difference
 from siwork.metrics.catalogue import CHANGE, DEFAULT, METRICS, is_known, metric_of, span_of
 from siwork.metrics.uncertainty import wilson

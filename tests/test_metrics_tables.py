@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made import made_run
-from rounds_made import Stream, rows_of, still
 from scipy.stats import binom, hypergeom
 
+from made import made_run
+from rounds_made import Stream, rows_of, still
 from siwork.metrics import measure, tables
 from siwork.metrics.calibration import hacking_index, mass_edges, reliability, transport, vote_reliability
 from siwork.metrics.collapse import good_turing_tail_mass, reversal, support_loss

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from oracle_checks import CHECKERS, Fault, check_case, folder_cases, folder_faults
 
 GOLDEN = Path(__file__).parent / "golden" / "oracles"

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from contracts.policy import GradientContract, plan_for, streams, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.policy import GradientContract, plan_for, streams, texts
 from siwork.policies import Plan
 from siwork.policies.candidates import Table, style_of
 from siwork.policies.chance import entropy, invert, log_total, normal, scramble, tempered, total, uniform

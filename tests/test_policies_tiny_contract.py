@@ -1,9 +1,9 @@
 """The transformer keeps the contract of all policies, with the weights that ship."""
 
 import pytest
-from contracts.policy import PolicyContract
 
 import siwork
+from contracts.policy import PolicyContract
 from siwork.policies.tiny import TinyPolicy
 
 

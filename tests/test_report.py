@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import made_run
 
+from made import made_run
 from siwork import report as facade_report
 from siwork.markup import Html, element, script_json, text
 from siwork.reporting import Comparison, compare, in_words, report

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from made import made_run
 
+from made import made_run
 from siwork.reporting import report
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_runs import labelled_run
 
+from labelled_runs import labelled_run
 from siwork.clinic import SIZES
 from siwork.diagnosis import NAMES, STATES, Diagnosis, Rates, diagnose
 from siwork.metrics import measure

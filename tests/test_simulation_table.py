@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from simulated import rows_of
 
+from simulated import rows_of
 from siwork.metrics import measure, over_seeds
 from siwork.metrics.tables import reliability_table
 from siwork.policies.exact import truth

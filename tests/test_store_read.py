@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_rows import INFO, MANIFEST, no_state, problems, rows
 
 from siwork.schema import Foreign, KnobError, RunError, SchemaError, Unfinished, check
 from siwork.store import Run, Runs, Writer, fork, log_file
 from siwork.store.lock import holder
 from siwork.store.texts import cut_torn_line, read_lines
+from store_rows import INFO, MANIFEST, no_state, problems, rows
 
 
 def make(place, n=2, **change):

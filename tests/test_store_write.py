@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from store_rows import INFO, MANIFEST, no_state, problems, rows
 
 from siwork.schema import Foreign, Locked, RunError, SchemaError, Unfinished
 from siwork.store import Lock, Run, Writer, atomic_write
 from siwork.store.lock import holder
+from store_rows import INFO, MANIFEST, no_state, problems, rows
 
 
 @pytest.fixture

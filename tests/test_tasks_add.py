@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tasks_contract import TaskContract, rng
 
 from siwork.schema import KnobError
 from siwork.tasks.add import Add
+from tasks_contract import TaskContract, rng
 
 
 class TestAddContract(TaskContract):

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tasks_contract import TaskContract, rng, tokens
 
 import siwork
 from siwork.schema import KnobError
 from siwork.tasks import TASKS
 from siwork.tasks.expr import Expr
+from tasks_contract import TaskContract, rng, tokens
 
 
 class TestExprContract(TaskContract):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tasks_contract import TaskContract, rng
 
 from siwork.schema import KnobError
 from siwork.tasks.facts import Facts, draw_rank, zipf
+from tasks_contract import TaskContract, rng
 
 
 class TestFactsContract(TaskContract):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tasks_contract import TaskContract, rng
 
 from siwork.schema import KnobError
 from siwork.tasks.grammar import Grammar, _choices, _Phrase
+from tasks_contract import TaskContract, rng
 
 
 class TestGrammarContract(TaskContract):

@@ -8,13 +8,6 @@ import ipywidgets as w
 import numpy as np
 import pandas as pd
 import pytest
-from siwork_widgets.comparing import Compare
-from siwork_widgets.contrasts import BETTER, OPEN, OTHER, UNKNOWN, WORSE, drawn, line, worst_first
-from siwork_widgets.differences import Differences, Pairs, Side, chosen_first, offered, paired
-from siwork_widgets.oneslot import one_slot_changes
-from siwork_widgets.opening import KnownRun, TableRun
-from siwork_widgets.packing import unpack
-from siwork_widgets.source import Source
 
 from siwork.loop import Sizes, run
 from siwork.metrics import measure, over_seeds, rows_behind, run_difference
@@ -23,6 +16,13 @@ from siwork.reporting.compare import groups_of
 from siwork.schema import RecipeError
 from siwork.schema.numbers import interval
 from siwork.store import Runs
+from siwork_widgets.compare.comparing import Compare
+from siwork_widgets.compare.contrasts import BETTER, OPEN, OTHER, UNKNOWN, WORSE, drawn, line, worst_first
+from siwork_widgets.compare.differences import Differences, Pairs, Side, chosen_first, offered, paired
+from siwork_widgets.compare.oneslot import one_slot_changes
+from siwork_widgets.kit.packing import unpack
+from siwork_widgets.watch.opening import KnownRun, TableRun
+from siwork_widgets.watch.source import Source
 from tests.hostile import PAYLOADS
 from tests.made import made_run
 
@@ -81,7 +81,9 @@ def differences():
 
 @pytest.fixture
 def tab(snapshot, differences, monkeypatch):
-    monkeypatch.setattr("siwork_widgets.comparing.Differences", lambda: differences)  # measured once for all tests
+    monkeypatch.setattr(
+        "siwork_widgets.compare.comparing.Differences", lambda: differences
+    )  # measured once for all tests
     made = Compare()
     made.show(snapshot)
     made.wait()
@@ -165,7 +167,7 @@ def test_one_run_a_side_has_an_interval_over_problems_and_no_claim(runs, tab):
 
 def test_a_run_is_measured_once_for_the_same_rounds(runs, monkeypatch):
     calls = []
-    counted = "siwork_widgets.differences.run_difference"
+    counted = "siwork_widgets.compare.differences.run_difference"
     monkeypatch.setattr(counted, lambda *args: calls.append(args[1]) or run_difference(*args))
     differences, pairs = Differences(), paired(side(runs, "keep"), side(runs, "all"), "heldout")
     for _ in range(3):

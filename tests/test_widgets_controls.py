@@ -7,13 +7,13 @@ import ipywidgets as w
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from siwork_widgets.controls import Knobs, control
 
 from siwork.loop import Sizes
 from siwork.policies import POLICIES, policy_kind
 from siwork.recipes import COMPONENTS
 from siwork.schema import Knobbed, KnobError, knob, knobs_of
 from siwork.tasks import TASKS
+from siwork_widgets.kit.controls import Knobs, control
 
 
 @dataclass(frozen=True)

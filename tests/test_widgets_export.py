@@ -9,16 +9,16 @@ import ipywidgets as w
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+
 from hostile import PAYLOADS, RAN
 from labserver import CHROMIUM, chromium
-from siwork_widgets.clock import Clock
-from siwork_widgets.export import document, save
-from siwork_widgets.figure import Figure, picture
-from siwork_widgets.table import Table
-from siwork_widgets.text import Text
-
 from siwork.markup import element
 from siwork.schema import RunError
+from siwork_widgets.kit.clock import Clock
+from siwork_widgets.kit.export import document, save
+from siwork_widgets.kit.figure import Figure, picture
+from siwork_widgets.kit.table import Table
+from siwork_widgets.kit.text import Text
 
 POINTS = [{"run": "star", "round": i} for i in range(30)]
 

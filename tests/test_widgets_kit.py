@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from siwork_widgets.clock import Clock
-from siwork_widgets.figure import Figure, Plotlyjs, picture
-from siwork_widgets.packing import SENT, jsonable, pack, unpack
-from siwork_widgets.table import Table
-from siwork_widgets.text import Text
 
 from siwork.schema import KnobError, RunError
+from siwork_widgets.kit.clock import Clock
+from siwork_widgets.kit.figure import Figure, Plotlyjs, picture
+from siwork_widgets.kit.packing import SENT, jsonable, pack, unpack
+from siwork_widgets.kit.table import Table
+from siwork_widgets.kit.text import Text
 
 KEPT = st.sampled_from([*SENT, ">f8", ">i4"])
 FEW = arrays.array_shapes(max_dims=3, max_side=8, min_side=0)

@@ -8,14 +8,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from siwork_widgets.launching import Launcher
-from siwork_widgets.progress import Bars, Line, Pace, line_of
 
 from siwork.launcher import Forked, Fresh, Further, read_jobs, written
 from siwork.loop import Sizes, prepare, run
 from siwork.schema import KnobError, RecipeError
 from siwork.store import Lock, Run, Runs, Status
 from siwork.sweep import Batch, ablation, free_name
+from siwork_widgets.launch.launching import Launcher
+from siwork_widgets.launch.progress import Bars, Line, Pace, line_of
 
 SMALL = {"train": 6, "heldout": 4, "beyond": 0, "samples": 4}
 SIZES = Sizes(**SMALL)
@@ -112,7 +112,7 @@ def test_launch_answers_at_once_and_plays_siblings(desk):
 def test_all_seeds_are_played_though_the_kernel_is_killed(tmp_path):
     code = f"""
 import os, signal
-from siwork_widgets.launching import Launcher
+from siwork_widgets.launch.launching import Launcher
 launcher = Launcher(folder={str(tmp_path)!r})
 launcher.task.set({TASK!r}); launcher.policy.set("tabular"); launcher.sizes.set({SMALL!r})
 launcher.extent.set({{"rounds": 2, "seeds": 3}})

@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from siwork_widgets.mixer import Mixer
 
 from siwork.recipes import COMPONENTS, RECIPES, Recipe
 from siwork.schema import KnobError, RecipeError, SiworkError, format_call, knobs_of
 from siwork.slots import SLOTS
+from siwork_widgets.launch.mixer import Mixer
 
 made = Mixer()
 

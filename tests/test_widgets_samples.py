@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from siwork_widgets.diffing import LONGEST, UNITS, difference
-from siwork_widgets.opening import TableRun
-from siwork_widgets.picked import facts
-from siwork_widgets.points import in_words
-from siwork_widgets.reading import PAGE, Held, Wish, across, completion, listing, per_token, reference
-from siwork_widgets.reference import Reference
-from siwork_widgets.samples import Samples
 
 from siwork.schema import KnobError
+from siwork_widgets.samples.diffing import LONGEST, UNITS, difference
+from siwork_widgets.samples.picked import facts
+from siwork_widgets.samples.points import in_words
+from siwork_widgets.samples.reading import PAGE, Held, Wish, across, completion, listing, per_token, reference
+from siwork_widgets.samples.reference import Reference
+from siwork_widgets.samples.samples import Samples
+from siwork_widgets.watch.opening import TableRun
 from tests.hostile import PAYLOADS
 from tests.made import made_run
 

@@ -10,13 +10,6 @@ import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from siwork_widgets import simulator as module
-from siwork_widgets.packing import unpack
-from siwork_widgets.simpictures import QUESTIONS, View
-from siwork_widgets.simulator import Simulator
-from siwork_widgets.simwords import told
-from siwork_widgets.sketch import Curve, Sketch, fitted
-from siwork_widgets.worlds import Frame, behind, code, groups, idle, laws, recipe_code
 
 from siwork.metrics import over_seeds
 from siwork.recipes import Recipe
@@ -24,6 +17,13 @@ from siwork.schema import BANDS, KnobError, knobs_of
 from siwork.simulation import PRESETS, World, simulate
 from siwork.simulation.play import play
 from siwork.simulation.typical import typical
+from siwork_widgets import simulator as module
+from siwork_widgets.kit.packing import unpack
+from siwork_widgets.kit.sketch import Curve, Sketch, fitted
+from siwork_widgets.simulator.pictures import QUESTIONS, View
+from siwork_widgets.simulator.simulator import Simulator
+from siwork_widgets.simulator.words import told
+from siwork_widgets.simulator.worlds import Frame, behind, code, groups, idle, laws, recipe_code
 from tests.hostile import PAYLOADS
 
 SMALL = {"problems": 45, "rounds": 3, "k": 4}

@@ -2,18 +2,18 @@
 
 import pandas as pd
 import pytest
-from siwork_widgets.figure import picture
-from siwork_widgets.fitting import across, fitted
-from siwork_widgets.numbers import Numbers
-from siwork_widgets.overview import Overview
-from siwork_widgets.source import Snapshot, Source
-from siwork_widgets.tabs import QuestionTab, reason
 
 from siwork.clinic import labelled
 from siwork.figures.canvas import canvas
 from siwork.reporting import in_words
 from siwork.reporting.states import together
 from siwork.reporting.verdicts import ill
+from siwork_widgets.kit.figure import picture
+from siwork_widgets.tabs.numbers import Numbers
+from siwork_widgets.tabs.overview import Overview
+from siwork_widgets.tabs.tabs import QuestionTab, reason
+from siwork_widgets.watch.fitting import across, fitted
+from siwork_widgets.watch.source import Snapshot, Source
 from tests.hostile import PAYLOADS, RAN
 
 QUESTIONS = ("Diversity", "Tail", "Verifier", "Collapse")

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from siwork_widgets.kept import AFTER, BEFORE, found, lines, own_selector, replayed, sentence, stored, trained
-from siwork_widgets.newest import Done, Newest
-from siwork_widgets.whatif import WhatIf
 
 from siwork import measure, replay
 from siwork.loop import Sizes, run
 from siwork.metrics import run_difference
 from siwork.schema import KnobError, RecipeError
 from siwork.store import Run
+from siwork_widgets.kit.newest import Done, Newest
+from siwork_widgets.selection.kept import AFTER, BEFORE, found, lines, own_selector, replayed, sentence, stored, trained
+from siwork_widgets.selection.whatif import WhatIf
 from tests.hostile import PAYLOADS
 from tests.made import made_run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from labserver import CHROMIUM, READY, RUN, SHUTDOWN, chromium, evaluate, jupyterlab, write_notebook
 
 # a widget whose view is gone when its state arrives: seen when a page is reloaded, harmless there

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+
 from hostile import PAYLOADS, RAN
 from labserver import READY, SAVE, ask, evaluate
 
 EIGHT = """
 import numpy as np, ipywidgets
-from siwork_widgets.figure import Figure, picture
+from siwork_widgets.kit.figure import Figure, picture
 def spec(shift):
     x = np.arange(5)
     points = [{"run": "a", "round": int(i), "split": "heldout", "metric": "pass@1"} for i in x]
@@ -26,8 +27,8 @@ TEXTS = """
 import sys; sys.path.insert(0, {here!r})
 import ipywidgets
 from hostile import PAYLOADS
-from siwork_widgets.text import Text
-from siwork_widgets.table import Table
+from siwork_widgets.kit.text import Text
+from siwork_widgets.kit.table import Table
 texts = [Text(payload, label=name) for name, payload in PAYLOADS.items()]
 table = Table(["name", "said"], label="payloads"); table.show([[name, payload] for name, payload in PAYLOADS.items()])
 box = ipywidgets.VBox([*texts, table]).add_class("sw-panel")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from labserver import READY, RESTART, RUN, SAVE, ask, evaluate
 from playwright.sync_api import expect
 
+from labserver import READY, RESTART, RUN, SAVE, ask, evaluate
 from siwork import Run
 
 LAB = "from siwork_widgets import Lab\nlab = Lab()\nlab"

@@ -1,7 +1,7 @@
 // As much of a browser as the kit needs: elements, selectors, events, frames; and a model that answers like a widget's.
 import { readFile } from "node:fs/promises";
 
-const WIDGETS = new URL("../../widgets/siwork_widgets/", import.meta.url);
+const WIDGETS = new URL("../../widgets/siwork_widgets/kit/", import.meta.url);
 
 export async function load(name) {
   const source = await readFile(new URL(name, WIDGETS), "utf8");

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from siwork.schema import missing_extra
 
-_HOME = {"Lab": "lab", "Simulator": "simulator", "WhatIf": "whatif"}
+_HOME = {"Lab": "lab", "Simulator": "simulator.simulator", "WhatIf": "selection.whatif"}
 _EXTRA = ("ipywidgets", "anywidget", "traitlets")
 
 __all__ = ["Lab", "Simulator", "WhatIf"]
 
 if TYPE_CHECKING:
     from siwork_widgets.lab import Lab
-    from siwork_widgets.simulator import Simulator
-    from siwork_widgets.whatif import WhatIf
+    from siwork_widgets.selection.whatif import WhatIf
+    from siwork_widgets.simulator.simulator import Simulator
 
 
 def __getattr__(name: str) -> Any:

@@ -15,21 +15,27 @@ import ipywidgets as w
 
 from siwork.schema import SiworkError
 from siwork.store import Run
-from siwork_widgets.clock import Clock
-from siwork_widgets.opener import Opener
-from siwork_widgets.opening import opened
-from siwork_widgets.source import Snapshot, Source
-from siwork_widgets.text import Text
+from siwork_widgets.kit.clock import Clock
+from siwork_widgets.kit.text import Text
+from siwork_widgets.watch.opener import Opener
+from siwork_widgets.watch.opening import opened
+from siwork_widgets.watch.source import Snapshot, Source
 
 TABS = ("Overview", "Diversity", "Tail", "Verifier", "Collapse", "Samples", "Compare")
 _SOON, _LATER = 0.25, 1.0  # s between two ticks: while anything goes on, and while nothing does
-_HEAVY = ("making", "overview", "launching", "samples", "comparing")  # modules, in the order in which they are needed
+_HEAVY = (
+    "watch.making",
+    "tabs.overview",
+    "launch.launching",
+    "samples.samples",
+    "compare.comparing",
+)  # modules, in the order in which they are needed
 
 
 def _load() -> None:
     for name in _HEAVY:
         import_module(f"siwork_widgets.{name}")
-    import_module("siwork_widgets.figure").packed_plotlyjs()
+    import_module("siwork_widgets.kit.figure").packed_plotlyjs()
 
 
 _LOADING = Thread(target=_load, name="siwork load", daemon=True)
@@ -87,11 +93,11 @@ class Lab(w.VBox):
 
     def _makers(self) -> dict[str, Callable[[], Any]]:
         """How each part is made, in the order in which they are; the modules are loaded by then."""
-        from siwork_widgets.comparing import Compare
-        from siwork_widgets.launching import Launcher
-        from siwork_widgets.overview import Overview
-        from siwork_widgets.samples import Samples
-        from siwork_widgets.tabs import QuestionTab
+        from siwork_widgets.compare.comparing import Compare
+        from siwork_widgets.launch.launching import Launcher
+        from siwork_widgets.samples.samples import Samples
+        from siwork_widgets.tabs.overview import Overview
+        from siwork_widgets.tabs.tabs import QuestionTab
 
         def question(name: str) -> Callable[[], Any]:
             return lambda: QuestionTab(name, self.open_rows)
@@ -218,7 +224,7 @@ class Lab(w.VBox):
 
         Raises RunError when the file cannot be written.
         """
-        from siwork_widgets.export import save
+        from siwork_widgets.kit.export import save
 
         snapshot = self.wait()
         names = [group.name for group in snapshot.comparison.groups] if snapshot.comparison is not None else []

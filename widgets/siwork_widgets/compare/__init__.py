@@ -1,0 +1,1 @@
+"""Two sides paired by problem and seed, and the ablation of one slot."""

@@ -1,0 +1,1 @@
+"""Launching, stopping, resuming and forking runs: the mixer of six slots, sizes, bars."""

@@ -1,0 +1,1 @@
+"""Reading completions: lists, one of them whole, its problem across rounds, references."""

@@ -1,0 +1,1 @@
+"""What another selector would have kept of the stored rows."""

@@ -1,0 +1,1 @@
+"""The tabs that answer a question: pictures, numbers, verdicts."""
