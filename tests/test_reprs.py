@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import siwork
+from hostile import PAYLOADS
 from siwork.diagnosis import Diagnosis
 from siwork.metrics import MetricTable, round_difference
 from siwork.store.run import Status
 from siwork.store.shown import state_words
-from tests.hostile import PAYLOADS
 
 SIZES = siwork.Sizes(train=30, heldout=20, beyond=10, samples=8)
 VOID = {"br", "hr", "img", "input", "meta", "link"}

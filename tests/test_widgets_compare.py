@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hostile import PAYLOADS
+from made import made_run
 from siwork.loop import Sizes, run
 from siwork.metrics import measure, over_seeds, rows_behind, run_difference
 from siwork.recipes import RECIPES, Recipe
@@ -23,8 +25,6 @@ from siwork_widgets.compare.oneslot import one_slot_changes
 from siwork_widgets.kit.packing import unpack
 from siwork_widgets.watch.opening import KnownRun, TableRun
 from siwork_widgets.watch.source import Source
-from tests.hostile import PAYLOADS
-from tests.made import made_run
 
 SIZES = Sizes(train=24, heldout=24, beyond=0, samples=8)
 FORMULAS = {"keep": "seed · cot(k=8) · gold · correct · sft", "all": "seed · cot(k=8) · sft"}

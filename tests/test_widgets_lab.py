@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from made import made_run
 from siwork import launch
 from siwork.clinic import labelled
 from siwork.loop import Sizes
@@ -14,7 +15,6 @@ from siwork.schema import Foreign, KnobError
 from siwork.store import Run
 from siwork_widgets.lab import TABS, Lab
 from siwork_widgets.watch.opener import Opener
-from tests.made import made_run
 
 SIZES = Sizes(train=12, heldout=12, beyond=0, samples=4)
 

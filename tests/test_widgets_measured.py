@@ -5,12 +5,12 @@ import shutil
 import pytest
 from pandas.testing import assert_frame_equal
 
+from grown import VANILLA, part_of, played
 from siwork import measure
 from siwork.loop import Sizes, run
 from siwork.store import Writer
 from siwork_widgets.watch import measured
 from siwork_widgets.watch.measured import Measured, Part, Recent
-from tests.grown import VANILLA, part_of, played
 
 
 @pytest.fixture(autouse=True)

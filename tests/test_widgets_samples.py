@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hostile import PAYLOADS
+from made import made_run
 from siwork.schema import KnobError
 from siwork_widgets.samples.diffing import LONGEST, UNITS, difference
 from siwork_widgets.samples.picked import facts
@@ -21,8 +23,6 @@ from siwork_widgets.samples.reading import PAGE, Held, Wish, across, completion,
 from siwork_widgets.samples.reference import Reference
 from siwork_widgets.samples.samples import Samples
 from siwork_widgets.watch.opening import TableRun
-from tests.hostile import PAYLOADS
-from tests.made import made_run
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=12)  # halves of characters, too
 WHOLE = st.integers(0, 10**18 - 1)

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile import PAYLOADS
 from siwork.metrics import over_seeds
 from siwork.recipes import Recipe
 from siwork.schema import BANDS, KnobError, knobs_of
 from siwork.simulation import PRESETS, World, simulate
 from siwork.simulation.play import play
 from siwork.simulation.typical import typical
-from siwork_widgets import simulator as module
 from siwork_widgets.kit.packing import unpack
 from siwork_widgets.kit.sketch import Curve, Sketch, fitted
+from siwork_widgets.simulator import simulator as module
 from siwork_widgets.simulator.pictures import QUESTIONS, View
 from siwork_widgets.simulator.simulator import Simulator
 from siwork_widgets.simulator.words import told
 from siwork_widgets.simulator.worlds import Frame, behind, code, groups, idle, laws, recipe_code
-from tests.hostile import PAYLOADS
 
 SMALL = {"problems": 45, "rounds": 3, "k": 4}
 

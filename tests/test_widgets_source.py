@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from grown import add_round, part_of, played
+from made import made_run
 from siwork import compare, measure
 from siwork.clinic import labelled
 from siwork.metrics import ledger
 from siwork.schema import Foreign, KnobError, RunError, SchemaError
 from siwork.store import Runs
-from siwork_widgets import making, measured
+from siwork_widgets.watch import making, measured
 from siwork_widgets.watch.opening import KnownRun, TableRun, opened, runs_below
 from siwork_widgets.watch.pictures import QUESTION
 from siwork_widgets.watch.source import Source
-from tests.grown import add_round, part_of, played
-from tests.made import made_run
 
 
 @pytest.fixture(autouse=True)

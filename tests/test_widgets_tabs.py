@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from hostile import PAYLOADS, RAN
 from siwork.clinic import labelled
 from siwork.figures.canvas import canvas
 from siwork.reporting import in_words
@@ -14,7 +15,6 @@ from siwork_widgets.tabs.overview import Overview
 from siwork_widgets.tabs.tabs import QuestionTab, reason
 from siwork_widgets.watch.fitting import across, fitted
 from siwork_widgets.watch.source import Snapshot, Source
-from tests.hostile import PAYLOADS, RAN
 
 QUESTIONS = ("Diversity", "Tail", "Verifier", "Collapse")
 EMPTY = Snapshot(0, (), {}, None, {}, {}, (), False)

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile import PAYLOADS
+from made import made_run
 from siwork import measure, replay
 from siwork.loop import Sizes, run
 from siwork.metrics import run_difference
@@ -17,8 +19,6 @@ from siwork.store import Run
 from siwork_widgets.kit.newest import Done, Newest
 from siwork_widgets.selection.kept import AFTER, BEFORE, found, lines, own_selector, replayed, sentence, stored, trained
 from siwork_widgets.selection.whatif import WhatIf
-from tests.hostile import PAYLOADS
-from tests.made import made_run
 
 SIZES = Sizes(train=60, heldout=6, beyond=0, samples=4)
 

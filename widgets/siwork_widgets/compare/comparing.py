@@ -29,7 +29,7 @@ _QUICK = 0.1  # s that measuring may hold up the panel; a longer one is shown wh
 _TICK = 0.1  # s between two looks at a longer one
 _HEADS = ("metric", "A", "B", "B − A", "in words", "problems × seeds")
 _MOST = 6  # groups whose curves are drawn unless others are chosen
-_ALONE = "There is one group of runs only; run another recipe to compare with, below or in the Launch tab."
+_ALONE = "There is one group of runs only; run another recipe to compare with, below, or in the launcher above."
 _NONE = "No round is measured yet."
 
 
@@ -144,7 +144,9 @@ class Compare(w.VBox):
             offer(self.b, options)
             self._preselect(set(self._sides) - set(before))
             names = [group.name for group in groups]
-            kept = [name for name in self.curves.value if name in names]
+            offered = [name for _, name in self.curves.options]
+            own = list(self.curves.value) != offered[:_MOST]  # a reader's choice stays, ours grows with the groups
+            kept = [name for name in self.curves.value if name in names and own]
             self.curves.options = [(seen(name, 60), name) for name in names]
             self.curves.value = kept or names[:_MOST]
         self._chosen()

@@ -1,0 +1,44 @@
+"""What a hand does in a panel: turn to a tab, type into a knob, click a point, open a file without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+DRAWN = ".sw-plot[data-drawn]"
+
+
+def turn_to(page: Any, tab: str) -> None:
+    """Choose a tab of the panel."""
+    page.locator(".sw-tabs").first.get_by_role("tab", name=tab, exact=True).first.click()
+
+
+def set_knob(page: Any, name: str, value: object, within: str = ".sw-launcher") -> None:
+    """Type a value into a knob's field."""
+    box = page.locator(f"{within} .sw-knob-{name} input:not([type=range])").last
+    box.fill(str(value))
+    box.press("Tab")
+
+
+def hover(page: Any, point: Any) -> None:
+    """Rest on the middle of a drawn point, which lies under plotly's own layer, until it says what it is."""
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator(".hoverlayer .hovertext").first.wait_for()
+
+
+def click_point(page: Any, point: Any) -> None:
+    """Click in the middle of a drawn point."""
+    hover(page, point)
+    page.mouse.down()
+    page.mouse.up()
+
+
+def open_alone(open_page: Any, path: Path, faults: list[str], **context: Any) -> Any:
+    """Open an exported file without a network; whatever it asks for or complains of is a fault."""
+    page = open_page(offline=True, **context)
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("request", lambda request: faults.append(request.url) if request.url != path.as_uri() else None)
+    page.goto(path.as_uri())
+    return page
