@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+from playwright.sync_api import Error
+
 DRAWN = ".sw-plot[data-drawn]"
+_LONG, _SHORT = 20, 1000  # s, ms
+_MIDDLE = """point => { point.scrollIntoView({block: 'center'}); const box = point.getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2]; }"""
 
 
 def turn_to(page: Any, tab: str) -> None:
@@ -21,11 +28,15 @@ def set_knob(page: Any, name: str, value: object, within: str = ".sw-launcher") 
 
 
 def hover(page: Any, point: Any) -> None:
-    """Rest on the middle of a drawn point, which lies under plotly's own layer, until it says what it is."""
-    point.scroll_into_view_if_needed()
-    box = point.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.locator(".hoverlayer .hovertext").first.wait_for()
+    """Rest on a drawn point, which lies under plotly's own layer, until it says what it is; it may be drawn anew before."""
+    end = monotonic() + _LONG
+    while True:
+        with suppress(Error):
+            x, y = point.evaluate(_MIDDLE, timeout=_SHORT)
+            page.mouse.move(x - 1, y)
+            page.mouse.move(x, y)
+            return page.locator(".hoverlayer .hovertext").first.wait_for(timeout=_SHORT)
+        assert monotonic() < end, "no point says what it is"
 
 
 def click_point(page: Any, point: Any) -> None:

@@ -25,6 +25,9 @@ QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": Tru
 NOTIFICATIONS = "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 PLACES = {"HOME": "", "JUPYTER_CONFIG_DIR": "c", "JUPYTER_DATA_DIR": "d", "JUPYTER_RUNTIME_DIR": "r", "IPYTHONDIR": "i"}
 PLACES |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "w"}
+TEMPLATE = "d/voila/templates/offline"  # Voila's own template loads an icon font from a server
+OFFLINE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
+{%- block notebook_css -%}{{ resources.include_js("static/voila-style.js") }}{{ super.super() }}{%- endblock -%}"""
 READY = """async () => { const nap = () => new Promise(r => setTimeout(r, 20)); let w;
   while (!window.jupyterapp) await nap();
   await jupyterapp.restored;
@@ -88,10 +91,14 @@ def jupyterlab(home: Path) -> Iterator[str]:
 
 @contextmanager
 def voila(home: Path, notebook: Path) -> Iterator[str]:
-    """A Voila that serves one notebook; its address."""
+    """A Voila that serves one notebook and asks no other server for anything; its address."""
     port = _free_port()
     _write_settings(home)
+    (home / TEMPLATE).mkdir(parents=True)
+    (home / TEMPLATE / "conf.json").write_text(json.dumps({"base_template": "lab"}))
+    (home / TEMPLATE / "index.html.j2").write_text(OFFLINE)
     command = ["-m", "voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+    command.append("--template=offline")
     with _serving(home, command, f"http://127.0.0.1:{port}/voila/static/voila.js", seconds=90, any_answer=True):
         yield f"http://127.0.0.1:{port}/"
 

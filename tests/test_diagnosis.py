@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import siwork
 from siwork.clinic import labelled
 from siwork.diagnosis import NAMES, QUESTIONS, STATES, Bounds, alarmed_at, diagnose, judge
-from siwork.diagnosis.series import indexed, series_of
+from siwork.diagnosis.series import Index, series_of
 from siwork.diagnosis.signs import Sign
 from siwork.metrics import measure, over_seeds
 from siwork.schema import KnobError, SchemaError
@@ -186,7 +186,7 @@ def test_noise_alone_alarms_no_more_often_than_promised_over_all_rounds() -> Non
     rng, sign = np.random.default_rng(0), Sign("pass@1", "", -1, "truth")
     hits = 0
     for _ in range(600):  # no change at all, and a bound of nothing
-        series = series_of(indexed(_series(rng, 12, 100, 0.0)), sign, 0.95)
+        series = series_of(Index(_series(rng, 12, 100, 0.0)), sign, 0.95)
         hits += alarmed_at(series, 0.0, 0.05, 1) is not None
     assert hits / 600 <= 0.05
     assert hits > 0  # not by never alarming
@@ -197,9 +197,9 @@ def test_noise_alone_alarms_no_more_often_than_promised_over_all_rounds() -> Non
 def test_a_round_never_alarms_for_what_comes_after_it(steps: list[float], half: float) -> None:
     values = [0.5, *(0.5 + step for step in steps)]
     sign = Sign("pass@1", "", -1, "truth")
-    whole = alarmed_at(series_of(indexed(table("pass@1", values, half)), sign, 0.95), 0.1, 0.05, 3)
+    whole = alarmed_at(series_of(Index(table("pass@1", values, half)), sign, 0.95), 0.1, 0.05, 3)
     for last in range(2, len(values) + 1):
-        part = alarmed_at(series_of(indexed(table("pass@1", values[:last], half)), sign, 0.95), 0.1, 0.05, 3)
+        part = alarmed_at(series_of(Index(table("pass@1", values[:last], half)), sign, 0.95), 0.1, 0.05, 3)
         assert part == (whole if whole is not None and whole < last else None)
 
 
@@ -208,7 +208,7 @@ def test_a_round_never_alarms_for_what_comes_after_it(steps: list[float], half: 
 def test_more_harm_is_never_judged_milder(fall: float, more: float, half: float) -> None:
     sign = Sign("pass@1", "", -1, "truth")
     mild, worse = (
-        judge(series_of(indexed(table("pass@1", [0.5, 0.5 - x], half)), sign, 0.95), 0.1, 0.05, 1).state
+        judge(series_of(Index(table("pass@1", [0.5, 0.5 - x], half)), sign, 0.95), 0.1, 0.05, 1).state
         for x in (fall, fall + more)
     )
     order = ("fine", "unknown", "watch", "alarm")
@@ -373,4 +373,4 @@ def test_the_level_of_the_intervals_is_read_from_the_table() -> None:
     narrow.attrs["level"] = 0.5  # the same interval at level 0.5 means a far larger error
     assert diagnose(wide).of("collapse").state == "alarm"
     assert diagnose(narrow).of("collapse").state == "watch"
-    assert series_of(indexed(narrow), Sign("pass@1", "", -1, "truth"), 0.5).below[0] > 0.05
+    assert series_of(Index(narrow), Sign("pass@1", "", -1, "truth"), 0.5).below[0] > 0.05

@@ -279,7 +279,7 @@ def test_an_unknown_number_has_no_interval():
 def test_plain_text_never_holds_a_tag_of_its_own(text, width):
     shown = plain(text, width)
     assert "<" not in shown.replace("<br>", "")
-    assert len(shown.replace("<br>", " ")) <= 400 * 6  # &quot; and &#x27; are six characters for one
+    assert len(shown.replace("<br>", " ")) <= 400 * 5  # &amp; is five characters for one
 
 
 @settings(max_examples=20, deadline=None)

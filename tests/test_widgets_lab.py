@@ -52,7 +52,7 @@ def test_an_empty_panel_has_its_tabs_and_an_open_launcher():
     assert [tab.name for tab in lab.tabs.values()] == list(TABS)
     assert lab.fault.text == ""
     assert lab.fault.layout.display == "none"
-    assert lab.pages.children[1].pictures.children[0].shown["why"].startswith("No run is open")
+    assert lab.tabs["Diversity"].pictures.children[0].shown["why"].startswith("No run is open")
     assert {"sw-panel", "sw-lab"} <= set(lab._dom_classes)
 
 

@@ -14,7 +14,7 @@ from siwork.diagnosis.bounds import Bounds
 from siwork.diagnosis.operating import rates_of
 from siwork.diagnosis.quality import quality, seeds_apart
 from siwork.diagnosis.rule import Finding, judge
-from siwork.diagnosis.series import Series, draws, indexed, series_of
+from siwork.diagnosis.series import Index, Series, draws, series_of
 from siwork.diagnosis.signs import QUESTIONS, Question
 from siwork.diagnosis.verdict import STATES, Diagnosis, Verdict
 from siwork.diagnosis.words import advised, meant, seen
@@ -91,7 +91,7 @@ def asked_of(own: pd.DataFrame, level: float) -> dict[str, list[Series]]:
     own : metric table of one run without rows by band
     level : coverage of its intervals
     """
-    index = indexed(own)
+    index = Index(own)
     every = {sign: series_of(index, sign, level) for question in QUESTIONS for sign in question.signs}
     known = {sign.metric for sign, series in every.items() if series.known}
     truth = next(series for sign, series in every.items() if sign.metric == "pass@1")

@@ -27,12 +27,18 @@ class Series(NamedTuple):
     shift: float  # rounds aside, so that error bars of several runs stay apart
 
 
+class Tidy(pd.DataFrame):
+    """What `tidy` gives, by which it knows its own work; whatever is made of one is a plain DataFrame."""
+
+
 def tidy(x: pd.DataFrame) -> pd.DataFrame:
     """The metric table by round with plain floats, NaN for null, and every column of a drawing whether or not it had it.
 
     `low` and `high` are the range, and `ranged` says so, where only two seeds are pooled. Raises SchemaError when it is no
     metric table or holds no rounds.
     """
+    if isinstance(x, Tidy):
+        return x
     lacking = [name for name in _NEEDED if name not in getattr(x, "columns", ())]
     if lacking:
         raise SchemaError(f"a metric table is needed, this lacks {', '.join(lacking)}; siwork.measure(run) makes one")
@@ -43,17 +49,23 @@ def tidy(x: pd.DataFrame) -> pd.DataFrame:
         )
     two = table["least"].notna() & (table["n"] == 2)
     ends = {"low": table["low"].where(~two, table["least"]), "high": table["high"].where(~two, table["most"])}
-    return table.assign(**ends, ranged=two).sort_values("round", kind="stable", ignore_index=True)
+    return Tidy(table.assign(**ends, ranged=two).sort_values("round", kind="stable", ignore_index=True))
 
 
 def flat(x: pd.DataFrame, text: Sequence[str], real: Sequence[str]) -> pd.DataFrame:
     """Those columns of any table as plain objects and floats; "" and NaN where the table lacks one."""
-    words = {name: x[name].astype(object).to_numpy() if name in x else np.full(len(x), "", object) for name in text}
+    words = {name: _words(x[name]) if name in x else np.full(len(x), "", object) for name in text}
     numbers = {
         name: x[name].to_numpy(float, na_value=np.nan) if name in x else np.full(len(x), np.nan) for name in real
     }
-    table = pd.DataFrame({**words, **numbers})
-    return table.astype(dict.fromkeys(text, object))  # which pandas would read as its own type of text
+    plain = {name: pd.Series(each, dtype=object) for name, each in words.items()}  # not pandas' own type of text
+    return pd.DataFrame({**plain, **numbers})
+
+
+def _words(values: pd.Series) -> np.ndarray:
+    found = values.to_numpy(object)
+    none = pd.isna(found)
+    return np.where(none, np.nan, found) if none.any() else found
 
 
 def series_of(table: pd.DataFrame) -> list[Series]:

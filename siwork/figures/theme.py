@@ -45,7 +45,8 @@ def plain(text: object, width: int = 0) -> str:
     """
     line = " ".join(str(text).split())
     line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
-    return "<br>".join(escape(part) for part in (wrap(line, width) if width else [line]))
+    # quote=False: plotly does not know &quot;
+    return "<br>".join(escape(part, quote=False) for part in (wrap(line, width) if width else [line]))
 
 
 def shortened(name: str, longest: int = 22) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,7 @@ class Cells:
     texts: dict[str, pa.ChunkedArray]  # (rows,) columns of text
     solutions: np.ndarray  # (units,) number of different right answers, NaN when unknown
     answers: pd.Index = field(default_factory=_no_answers)  # (codes,) text of each answer
+    made: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)  # of them, made once
 
     @property
     def units(self) -> int:

@@ -17,7 +17,7 @@ from siwork.metrics.cells import reduce_rows
 from siwork.metrics.draws import whole
 from siwork.metrics.intervals import checked_level
 from siwork.metrics.metric_table import MetricTable
-from siwork.metrics.packs import packed
+from siwork.metrics.packs import packed, together
 from siwork.metrics.since import First, changes_since
 from siwork.metrics.study import Common, Place, Study, commons
 from siwork.schema import METRICS, SPLITS, KnobError, SchemaError, check
@@ -90,7 +90,7 @@ def measure(
     Parameters
     ----------
     rows : row table, or an object with `iter_rows()` (Run, Runs), which is read one round at a time,
-        small rounds together
+        a small run at once
     metrics : names, which `siwork metrics` lists, and their changes; `pass@k` is pass@1, 2, 4, … up to k, pass@<number> one
         of them; None is `siwork.metrics.catalogue.DEFAULT`: levels of every family, and the changes of those that tell
         whether a loop goes wrong, which leave where `by` is not ("round",)
@@ -120,6 +120,8 @@ def measure(
     wish = wished(rows, metrics, by, level, k, problems, embed)
     if isinstance(rows, pd.DataFrame):
         parts = [_measured(rows, wish, {}, {})]
+    elif "round" in wish.by and (small := together(frames(rows, [*wish.by, *wish.columns]))) is not None:
+        parts = [_measured(small, wish, {}, {})]
     elif "round" in wish.by:
         sizes = _shared(packed(frames(rows, [*wish.by, *wish.commons])), wish)
         one = partial(_measured, wish=wish, shared=sizes, held={})
@@ -241,7 +243,7 @@ def _measured(rows: pd.DataFrame, wish: Wish, shared: dict[Place, Common], held:
     study = study_of(rows, wish, shared)
     banded = [name for name in wish.levels if metric_of(name).banded and "band" in wish.by]
     others = [name for name in wish.levels if name not in banded]
-    parts = [_table(study, others), *changes_since(study, wish.changes, held)]
+    parts = [_table(study, others), changes_since(study, wish.changes, held)]
     if banded:  # a metric by band is measured over all bands
         whole_groups = study_of(rows, wish, shared, [name for name in wish.by if name != "band"])
         parts.append(_table(whole_groups, banded))

@@ -32,6 +32,22 @@ def packed(tables: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield _joined(held)
 
 
+def together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame | None:
+    """All the tables as one, None where they have more than `TOGETHER` bytes, differ in their columns, or there is none.
+
+    >>> len(together(pd.DataFrame({"round": [r] * 3}) for r in range(4)))
+    12
+    """
+    held: list[pd.DataFrame] = []
+    room = TOGETHER
+    for table in tables:
+        room -= int(table.memory_usage(deep=False).sum())
+        if room < 0 or (held and not table.dtypes.equals(held[0].dtypes)):
+            return None
+        held.append(table)
+    return _joined(held) if held else None
+
+
 def _joined(held: list[pd.DataFrame]) -> pd.DataFrame:
     """One table of those in the list, which is emptied."""
     table = held[0] if len(held) == 1 else pd.concat(held, ignore_index=True)

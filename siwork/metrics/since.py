@@ -21,7 +21,6 @@ from siwork.metrics.pairs import (
     banded,
     changed,
     pairable,
-    table_of,
     with_reasons,
 )
 from siwork.metrics.study import Place, Study
@@ -35,8 +34,8 @@ class First(NamedTuple):
     made: dict[str, Any]  # by metric: the numbers of its problems, one a band; or, a text, why there are none
 
 
-def changes_since(study: Study, names: Sequence[str], held: dict[Place, First]) -> list[pd.DataFrame]:
-    """Metric tables of the changes of the study's rounds since the first round of their (run, split).
+def changes_since(study: Study, names: Sequence[str], held: dict[Place, First]) -> pd.DataFrame:
+    """Metric table of the changes of the study's rounds since the first round of their (run, split).
 
     Parameters
     ----------
@@ -49,34 +48,59 @@ def changes_since(study: Study, names: Sequence[str], held: dict[Place, First]) 
     KnobError for a change of what is neither a mean nor a ratio over problems.
     """
     if not study.cells.groups or not names:
-        return []
+        return study.cells.keys.iloc[:0]
     rounds = study.cells.keys["round"].to_numpy(np.int64)
     firsts = np.array([-1 if each.first is None else each.first[0] for each in study.common])
     bases = [name.removesuffix(CHANGE) for name in names]
     _hold(study, bases, held, np.flatnonzero(rounds == firsts).tolist())
     later = _Later(study, held, np.flatnonzero(rounds != firsts), study.cells.places())
-    return [table for base in bases for table in _tables(later, base, names)]
+    parts = [part for base in bases for part in _parts(later, base)]
+    table = _table(study, parts)
+    family = np.repeat([part.base == "pass@k" for part in parts], [len(part.group) for part in parts])
+    return table[~(family & table["metric"].isin(names).to_numpy(bool))]
 
 
-def _tables(later: _Later, base: str, names: Sequence[str]) -> list[pd.DataFrame]:
-    """The changes of one metric, a table a band."""
+class _Part(NamedTuple):
+    """The changes of one metric in some groups."""
+
+    base: str
+    group: np.ndarray
+    found: Changes
+    band: float  # NaN where the metric is not by band
+
+
+def _table(study: Study, parts: Sequence[_Part]) -> pd.DataFrame:
+    sizes = [len(part.group) for part in parts]
+    group = np.concatenate([part.group for part in parts])
+    names = [
+        f"pass@{k}" if part.base == "pass@k" else part.base for part in parts for k in study.k[part.group].tolist()
+    ]
+    columns: dict[str, Any] = {
+        "metric": [f"{name}{CHANGE}" for name in names],
+        "unit": np.repeat([metric_of(part.base).unit for part in parts], sizes),
+        "method": [words for part in parts for words in part.found.method],
+        "band": np.repeat([part.band for part in parts], sizes),
+    }
+    for name in ("value", "low", "high", "n", "k", "se"):
+        columns[name] = np.concatenate([getattr(part.found, name) for part in parts])
+    keys = study.cells.keys[["run", "round", "split"]].iloc[group].reset_index(drop=True)
+    return pd.concat([keys, pd.DataFrame(columns)], axis=1)
+
+
+def _parts(later: _Later, base: str) -> list[_Part]:
+    """The changes of one metric, a part a band."""
     study, metric = later.study, metric_of(base)
     groups = later.groups
     if metric.train:
         groups = groups[(study.cells.keys["split"] == "train").to_numpy(bool)[groups]]
     reasons = later.reasons(base, groups)
     known = groups[[not why for why in reasons]]
-    label: Any = f"{base}{CHANGE}"
-    if base == "pass@k":
-        label = [f"pass@{k}{CHANGE}" for k in study.k[groups].tolist()]
-    places = study.cells.keys.iloc[groups][["run", "round", "split"]].assign(metric=label, unit=metric.unit)
     made = banded(metric, made_of(study, base) if len(known) else None)
-    tables = []
+    parts = []
     for i, (band, each) in enumerate(made):
         found = later.changes(base, each, i, known) if len(known) else NONE
-        table = table_of(with_reasons(reasons, found), places, band)
-        tables.append(table[~table["metric"].isin(names)] if base == "pass@k" else table)
-    return tables
+        parts.append(_Part(base, groups, with_reasons(reasons, found), band))
+    return parts
 
 
 def _hold(study: Study, bases: Sequence[str], held: dict[Place, First], groups: Sequence[int]) -> None:

@@ -75,7 +75,7 @@ class Study:
     @cached_property
     def texts(self) -> Sampled:
         """A fixed sample of the responses, the same problems and samples in every round."""
-        return sample_texts(self.cells, self.k)
+        return _sampled(self.cells, self.k)
 
     def part(self, g: int) -> Part:
         """The rows of group g."""
@@ -120,9 +120,18 @@ def _other_problems(names: pd.Index, r: int, first: tuple[int, pd.Index] | None)
     return ", ".join(parts)
 
 
+def _sampled(cells: Cells, k: np.ndarray) -> Sampled:
+    """`sample_texts`, made once for the same k."""
+    key = ("texts", k.tobytes())
+    if key not in cells.made:
+        cells.made[key] = sample_texts(cells, k)
+    found: Sampled = cells.made[key]
+    return found
+
+
 def _with_texts(found: dict[Place, Common], cells: Cells) -> None:
     own = np.array([found[place].k for place in cells.places()], np.int64)
-    sampled = sample_texts(cells, own)
+    sampled = _sampled(cells, own)
     for g, place in enumerate(cells.places()):
         here = found[place]
         found[place] = here.with_later(here._replace(length=sampled.usual_length(g), size=sampled.sizes(g)))

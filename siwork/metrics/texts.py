@@ -48,6 +48,11 @@ class Sampled:
         return words(self.text, WORD)
 
     @cached_property
+    def size(self) -> np.ndarray:
+        """Bytes of each text with a line end, (texts,)."""
+        return np.array([len(text.encode()) + 1 for text in self.text], np.int64)
+
+    @cached_property
     def problem(self) -> tuple[np.ndarray, np.ndarray]:
         """Number 0..U−1 of the problem of each text (texts,), and the unit of each number (U,)."""
         code, units = pd.factorize(self.unit)
@@ -100,7 +105,7 @@ class Sampled:
         """Bytes of the first 1, 2, … samples of the problems of group g, joined by line ends."""
         here = self.of_group(g)
         place = _place(self.unit[here])
-        size = np.array([len(text.encode()) + 1 for text in self.text[here]])
+        size = self.size[here]
         return tuple(int(total) for total in np.cumsum(np.bincount(place, size))) if len(size) else ()
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from siwork.figures.curves import WORDS
-from siwork.figures.table import Series, pick, series_of
+from siwork.figures.table import Lines, Series, series_of
 from siwork.figures.theme import number
 from siwork.markup import Html, element
 
@@ -54,26 +54,26 @@ def described(table: pd.DataFrame, title: str, metrics: Sequence[tuple[str, str]
     table : as `siwork.figures.table.tidy` gives it
     metrics : metric and split; `pass@k` is that of the largest k, a metric by band is that of the hardest fifth
     """
-    series = series_of(table)
+    lines, series = Lines(table), series_of(table)
     several = len(metrics) > 1
     parts = [f"{title}."]
     for metric, split in metrics:
-        name, about = _largest(table) if metric == "pass@k" else (metric, "")
-        said = "; ".join(_ends(table, one, name, split) for one in series)
+        name, about = _largest(lines.metrics) if metric == "pass@k" else (metric, "")
+        said = "; ".join(_ends(lines, one, name, split) for one in series)
         words = WORDS.get(metric, (metric.replace("_", " "), ""))[0]
         parts.append(f"{words}{about}: {said}." if several else f"{about}{said}.")
     return " ".join(parts)
 
 
-def _largest(table: pd.DataFrame) -> tuple[str, str]:
+def _largest(metrics: Sequence[str]) -> tuple[str, str]:
     """The pass@k of the largest k, and how to say so."""
-    ks = [int(name[5:]) for name in set(table["metric"]) if name.startswith("pass@") and name[5:].isdigit()]
+    ks = [int(name[5:]) for name in metrics if name.startswith("pass@") and name[5:].isdigit()]
     k = max(ks, default=1)
     return f"pass@{k}", f"Here at k = {k}: "
 
 
-def _ends(table: pd.DataFrame, series: Series, name: str, split: str) -> str:
-    parts = [pick(table, series, name, split, banded=banded) for banded in (False, True)]
+def _ends(lines: Lines, series: Series, name: str, split: str) -> str:
+    parts = [lines.pick(series, name, split, banded=banded) for banded in (False, True)]
     rows = pd.concat([part for part in parts if len(part)] or parts[:1])
     rows = rows[rows["value"].notna() & (rows["band"].isna() | (rows["band"] == 0))]
     if rows.empty:

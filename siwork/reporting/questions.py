@@ -38,7 +38,7 @@ def drawings(comparison: Comparison) -> list[Answered]:
             one.words,
             [
                 drawing(sketch.figure, sketch.sentence, sketch.caption, wide=sketch.wide)
-                for sketch in one.draw(comparison, table, further)
+                for sketch in one.draw(table, further)
             ],
         )
         for one in QUESTIONS.values()

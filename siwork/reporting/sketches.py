@@ -56,7 +56,7 @@ class Question(NamedTuple):
 
     title: str
     words: str
-    draw: Callable[[Comparison, pd.DataFrame, Further], Iterator[Sketch]]  # of a comparison, its tidy table, and others
+    draw: Callable[[pd.DataFrame, Further], Iterator[Sketch]]  # of a tidy metric table, and others
 
 
 def of_first_runs(comparison: Comparison, name: str) -> pd.DataFrame | None:
@@ -85,15 +85,15 @@ def joined(name: str, tables: dict[str, pd.DataFrame | None]) -> pd.DataFrame | 
     return table if (table["split"] == FURTHER[name][1]).any() else None
 
 
-def _performance(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
+def _performance(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     also = ["solution_coverage"] if known(table, "solution_coverage", "heldout") else []
     for name in ("pass@1", "pass@k", *also):
         crossed = further("crossing") if name == "pass@k" else None
-        figure = fig_curves(comparison.table, metrics=[name], crossing=crossed)
+        figure = fig_curves(table, metrics=[name], crossing=crossed)
         yield Sketch(figure, described(table, WORDS[name][0], [(name, "heldout")]), _HELP[name])
 
 
-def _diversity(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
+def _diversity(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     names = ("distinct_correct", "right_variety", "answer_entropy", "token_entropy", "vendi")
     sentence = described(table, "Diversity over rounds", [(name, "heldout") for name in names])
     caption = (
@@ -101,10 +101,10 @@ def _diversity(comparison: Comparison, table: pd.DataFrame, further: Further) ->
         "means that answers grow alike, left that tokens grow sure; an answer entropy that falls "
         "while pass@1 stays is lost variety."
     )
-    yield Sketch(fig_diversity(comparison.table), sentence, caption, wide=True)
+    yield Sketch(fig_diversity(table), sentence, caption, wide=True)
 
 
-def _tail(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
+def _tail(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     sentence = described(
         table, "The hardest fifth in the training data", [("accepted_share", "train"), ("accepted_coverage", "train")]
     )
@@ -113,7 +113,7 @@ def _tail(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iter
         "bar that shrinks below its dashed line is a tail that narrows. Lines: of each fifth, "
         "the share of problems that give any data."
     )
-    yield Sketch(fig_tail(comparison.table), sentence, caption, wide=True)
+    yield Sketch(fig_tail(table), sentence, caption, wide=True)
     for name, words, caption in (
         ("lorenz", _lorenz_words, "The deeper the curve sags below the dashed line, the fewer problems fill "
          "the training data; a Gini near its floor is what chance alone gives."),
@@ -126,7 +126,7 @@ def _tail(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iter
             yield Sketch(figure, words(found), f"{caption} {_ONE_RUN}", wide=True)
 
 
-def _verifier(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
+def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     found = further("reliability")
     errors = [(name, "train") for name in ("false_positive_rate", "false_negative_rate", "precision", "ece")]
     if found is not None:
@@ -141,7 +141,7 @@ def _verifier(comparison: Comparison, table: pd.DataFrame, further: Further) -> 
         "The calibration error means something only above its dashed floor."
     )
     sentence = described(table, "The verifier's errors over rounds", errors)
-    yield Sketch(fig_calibration(comparison.table), sentence, caption, wide=True)
+    yield Sketch(fig_calibration(table), sentence, caption, wide=True)
     votes = further("vote")
     if votes is not None:
         caption = (
@@ -151,7 +151,7 @@ def _verifier(comparison: Comparison, table: pd.DataFrame, further: Further) -> 
         yield Sketch(fig_calibration(votes), _vote_words(votes), caption + _ONE_RUN, wide=True)
 
 
-def _collapse(comparison: Comparison, table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
+def _collapse(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     names = ("token_entropy", "answer_entropy", "mode_share", "support_kept", "rep_4", "unfinished_rate", "mean_tokens")
     wanted = [(name, "train") for name in ("mean_score", "mean_gold")] + [(name, "heldout") for name in names]
     caption = (
@@ -159,7 +159,7 @@ def _collapse(comparison: Comparison, table: pd.DataFrame, further: Further) -> 
         "and a length that leaves its level are a model that is breaking; each alone can be a model that is learning."
     )
     sentence = described(table, "Signs of collapse over rounds", wanted)
-    yield Sketch(fig_collapse(comparison.table), sentence, caption, wide=True)
+    yield Sketch(fig_collapse(table), sentence, caption, wide=True)
     for name, words, caption in (
         ("support", _support_words, "What was rare in the first round, and what is gone since, beside what chance alone would "
          "lose. More lost than by chance is a model that has forgotten, not only focused."),

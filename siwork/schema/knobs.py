@@ -6,6 +6,7 @@ Controls of panels, help texts, formulas and manifests are all derived from this
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from math import isfinite
 from typing import Any, ClassVar, get_type_hints
 
@@ -75,7 +76,8 @@ class Knobbed:
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        types = get_type_hints(type(self))
+        kind: Any = type(self)
+        types = _types(kind)
         for spot in knobs_of(type(self)):
             value = checked_value(self.name, spot, types[spot.name], getattr(self, spot.name))
             object.__setattr__(self, spot.name, value)
@@ -98,6 +100,11 @@ class Knobbed:
                 raise KnobError(f"{cls.name}: knob {key!r} is given twice; drop one of the two")
             values[key] = value
         return cls(**values)
+
+
+@cache
+def _types(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def knobs_of(cls: type) -> list[Field[Any]]:

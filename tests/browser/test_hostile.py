@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import ipywidgets as w
 import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
 from driving import DRAWN, hover, open_alone, turn_to
 from hostile import PAYLOADS, RAN, tame
-from labserver import ask
 from made import made_run
 from siwork.store import Run, Writer
 from siwork_widgets import Lab
-from siwork_widgets.kit.plain import seen
 
-TABS = ("Diversity", "Tail", "Verifier", "Collapse", "Samples", "Compare", "Overview")
+QUESTIONS = ("Diversity", "Tail", "Verifier", "Collapse", "Overview")
 RECIPE = "seed · cot(k=2) · gold · correct · sft"
 NAMES = {PAYLOADS["closing"] + PAYLOADS["maths"]: RECIPE, PAYLOADS["image"] + PAYLOADS["template"]: PAYLOADS["link"]}
 FOLDER = "{} <img src=x onerror=window.__ran='folder'> $x$ <b>"
 OPEN = "from siwork import Run\nfrom pathlib import Path\nruns = [Run(f) for f in sorted(Path('evil').iterdir())]\n"
 LAB = OPEN + "from siwork_widgets import Lab\nlab = Lab(runs)\nlab"
 LONG = 60_000  # ms
+BEGINS = "([at, text]) => document.querySelector(at)?.textContent.startsWith(text)"
 # what no panel is made of: elements that load or run, handlers written as attributes, what lies over the page, formulas
-FOREIGN = """root => [...document.querySelectorAll(root + ', ' + root + ' *')].filter(e =>
-  e.matches('script, img, iframe, style, object, embed, link, base, form, image, foreignObject, math, mjx-container, b b')
+FOREIGN = """root => [...document.querySelectorAll(`${root}, ${root} *`)].filter(e =>
+  e.matches('script, img, iframe, style, object, embed, link, base, form, image, foreignObject, math, mjx-container')
   || e.matches('svg') && !e.matches('.main-svg, .modebar svg, .strip')
   || e.matches('a') && !e.matches('.modebar-btn')
   || e.style?.position === 'fixed'
@@ -68,9 +68,7 @@ def runs(lab):
     """Two runs called by payloads, one of them with a payload as its recipe."""
     home = lab[0] / "evil"
     home.mkdir()
-    return [
-        hostile_run(home / FOLDER.format(i), name, recipe) for i, (name, recipe) in enumerate(NAMES.items())
-    ]
+    return [hostile_run(home / FOLDER.format(i), name, recipe) for i, (name, recipe) in enumerate(NAMES.items())]
 
 
 def check_tame(page, root=".sw-panel"):
@@ -88,31 +86,62 @@ def first_figure(page, tab):
 
 def test_the_lab_shows_hostile_runs_as_text(notebook, runs):
     page = notebook(LAB)
-    first_figure(page, "Overview")
-    for tab in TABS[:4]:
+    for tab in QUESTIONS:
         turn_to(page, tab)
-        figure = first_figure(page, tab)
-        if figure.locator(".points path").count():
-            hover(page, figure.locator(".points path").last)
+        points = first_figure(page, tab).locator(".points path")
+        if points.count():
+            hover(page, points.last)
         check_tame(page)
-    turn_to(page, "Overview")
-    hover(page, first_figure(page, "Overview").locator(".points path").first)
-    page.locator(".sw-above .jupyter-widget-Collapse-header").nth(1).click()
+    expect(page.locator(".sw-verdicts .sw-group").first).to_contain_text(tame(PAYLOADS["closing"]))
+    turn_to(page, "Compare")
+    expect(page.locator(".sw-compare-table tbody tr").first).to_be_visible(timeout=LONG)
+    first_figure(page, "Compare")
+    page.locator(".sw-compare-whatif .jupyter-widget-Collapse-header").click()
+    expect(page.locator(".sw-compare-whatif tbody tr").first).to_be_visible(timeout=LONG)
+    for place in page.locator(".sw-above .jupyter-widget-Collapse-header").all():
+        place.click()
+    expect(page.locator(".sw-bars .sw-run").first).to_contain_text(tame(PAYLOADS["closing"]))
     check_tame(page)
 
 
 def test_completions_are_read_and_compared_as_text(notebook, runs):
     page = notebook(LAB)
     turn_to(page, "Samples")
-    rows = page.locator(".sw-samples tbody tr")
+    rows = page.locator(".sw-samples-table tbody tr")
     expect(rows.nth(len(PAYLOADS) - 1)).to_be_visible(timeout=LONG)
-    cells = page.locator(".sw-samples-list td, .sw-samples td").all_text_contents()
+    cells = rows.locator("td").all_text_contents()
     for name, text in PAYLOADS.items():
         assert any(tame(text) in cell for cell in cells), name
-    response = page.locator(".sw-samples-response pre")
-    for name in ("image", "style", "link", "long", "terminal"):
-        rows.filter(has_text=tame(PAYLOADS[name]).replace("\x1b", "").strip()[:8]).first.click()
-        page.wait_for_function("([at, begins]) => document.querySelector(at)?.textContent.startsWith(begins)",
-                               arg=[".sw-samples-response pre", PAYLOADS[name][:500]])
-        expect(page.locator(".sw-samples-b pre")).to_contain_text(tame(PAYLOADS[name]))
-    check_tame(page)
+    for name in ("image", "style", "link", "long", "turned", "terminal"):
+        at = next(i for i, row in enumerate(rows.all_text_contents()) if tame(PAYLOADS[name]) in row)
+        rows.nth(at).click()
+        for place in ("response", "prompt", "a", "b"):
+            page.wait_for_function(BEGINS, arg=[f".sw-samples-{place} pre", PAYLOADS[name][:200]])
+        page.locator(".sw-samples-a pre").hover()
+        check_tame(page)
+
+
+def test_objects_and_single_panels_show_hostile_runs_as_text(notebook, runs):
+    shown = ["run", "siwork.Runs(runs)", "siwork.measure(run)", "siwork.diagnose(siwork.measure(run))"]
+    panels = "from siwork_widgets import Simulator, WhatIf\nsimulator = Simulator()\nasked = WhatIf(run)\n"
+    page = notebook("import siwork\n" + OPEN + "run = runs[0]", *shown, panels + "asked", "simulator")
+    expect(page.locator(".sw-whatif .sw-table tbody tr").first).to_be_visible(timeout=LONG)
+    expect(page.locator(f".sw-simulator {DRAWN}").first).to_be_visible(timeout=LONG)
+    outputs = page.locator(".jp-OutputArea-output").all_inner_texts()
+    for said in outputs[: len(shown)]:
+        assert tame(PAYLOADS["closing"]) in said
+    check_tame(page, ".sw-panel")
+    check_tame(page, ".jp-RenderedHTMLCommon")
+
+
+def test_the_exported_lab_shows_hostile_runs_as_text(runs, open_page, faults, tmp_path):
+    lab = Lab(runs)
+    page = open_alone(open_page, lab.export(tmp_path / "lab.html"), faults)
+    w.Widget.close_all()
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.locator(f"section:not([hidden]) :is({DRAWN}, td)").filter(visible=True).first.wait_for()
+        assert "&quot;" not in page.locator("body").inner_text()  # nothing is escaped twice
+    assert tame(PAYLOADS["closing"]) in page.locator("h1").text_content()
+    assert any(PAYLOADS["image"] in cell for cell in page.locator("td").all_text_contents())
+    check_tame(page, ":is(h1, section, [role=tablist])")

@@ -79,13 +79,14 @@ class Lab(w.VBox):
     # ── what it is made of ─────────────────────────────────────────────────────────────────────────────
     def _build(self) -> None:
         self.opener = Opener(self._open)
-        self._place = w.VBox([w.Label("loading …")])
-        self.above = w.Accordion([self._place, self.opener], titles=("Launch, stop, fork", "Open runs"))
+        # a place for each part, since tabs that are exchanged turn the browser back to the first one
+        self._places = {name: w.VBox([w.Label("loading …")]) for name in ("Launcher", *TABS)}
+        self.above = w.Accordion([self._places["Launcher"], self.opener], titles=("Launch, stop, fork", "Open runs"))
         self.above.selected_index = None if self._snapshot.runs else 0
         self.fault = Text(label="what went wrong", lines=6)
         self.doing = w.Label()
         self.clock = Clock(self.tick, seconds=_SOON, label="siwork Lab")
-        self.pages = w.Tab([w.VBox([w.Label("loading …")]) for _ in TABS], titles=TABS, selected_index=0)
+        self.pages = w.Tab([self._places[name] for name in TABS], titles=TABS, selected_index=0)
         self.pages.observe(lambda _: self._turned(), "selected_index")
         named = {"above": self.above, "lab-fault": self.fault, "doing": self.doing, "tabs": self.pages}
         for kind, widget in named.items():
@@ -115,14 +116,8 @@ class Lab(w.VBox):
     def _make(self, name: str) -> Any:
         """One part of the panel, made when it is first asked for."""
         if name not in self._made:
-            made = self._makers()[name]()
-            self._made[name] = made
-            if name == "Launcher":
-                self._place.children = [made]
-            else:
-                children = list(self.pages.children)
-                children[TABS.index(name)] = made
-                self.pages.children = children
+            self._made[name] = self._makers()[name]()
+            self._places[name].children = [self._made[name]]
         return self._made[name]
 
     @property
@@ -227,6 +222,8 @@ class Lab(w.VBox):
         from siwork_widgets.kit.export import save
 
         snapshot = self.wait()
+        self._make("Samples").wait()
+        self._make("Compare").fill()
         names = [group.name for group in snapshot.comparison.groups] if snapshot.comparison is not None else []
         return save(path, f"siwork: {', '.join(names) or 'no run'}", [(name, [tab]) for name, tab in self.tabs.items()])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.fft import dct
-from scipy.optimize import brentq
 
 from siwork.metrics.calibration.samples import samples
 from siwork.schema import KnobError
@@ -91,6 +90,8 @@ def _smoothed(wave: np.ndarray, sigma: float) -> float:
 
 
 def _fixed_point(wave: np.ndarray) -> float:
+    from scipy.optimize import brentq  # slow to load, and rarely needed
+
     least = 1e-9
     if _smoothed(wave, least) <= least:
         return 0.0

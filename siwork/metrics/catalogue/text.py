@@ -23,10 +23,11 @@ from siwork.metrics.diversity import (
     vendi_score,
 )
 from siwork.metrics.diversity.embeddings import cross_of, problem_sums
+from siwork.metrics.intervals import student_t
 from siwork.metrics.study import Study
 from siwork.metrics.texts import Sampled
 from siwork.metrics.tokens import Tokens
-from siwork.metrics.uncertainty import jackknife_interval
+from siwork.metrics.uncertainty import jackknife_groups
 
 POOL = 1024  # texts of a pool over problems
 BYTES = 65_536  # of a pool that is compressed
@@ -157,8 +158,9 @@ def _jackknifed(
         return Estimate(value, np.nan, np.nan, n, f"{words}; its jackknife does not hold, so no interval")
     if n < fewest:
         return Estimate(value, np.nan, np.nan, n, f"{words}; fewer than {fewest} problems, so no interval")
-    found = jackknife_interval(lambda keep: function(study, places[keep]), problem, JACKKNIFE, study.level)
-    return Estimate(found.value, found.low, found.high, n, f"{words}; delete-group jackknife over problems")
+    error = jackknife_groups(lambda keep: function(study, places[keep]), problem, JACKKNIFE)
+    half = float(student_t(np.array([JACKKNIFE]), study.level)[0]) * error
+    return Estimate(value, value - half, value + half, n, f"{words}; delete-group jackknife over problems")
 
 
 def _compression(study: Study) -> Whole:
@@ -170,7 +172,7 @@ def _compression(study: Study) -> Whole:
         budget = min(size[each - 1] if len(size) >= each else BYTES, BYTES)
         if len(places) and budget < 1000:
             return unknown(f"{budget} bytes of text in the shortest round: the frame of gzip weighs in below 1000")
-        reach = np.cumsum([len(study.texts.text[i].encode()) + 1 for i in places])
+        reach = np.cumsum(study.texts.size[places])
         places = places[: np.searchsorted(reach, budget) + 1]  # the last one is cut
         words = f"gzip level 9 of {budget} bytes"
         return _jackknifed(

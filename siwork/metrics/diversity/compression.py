@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import lzma
 from collections.abc import Callable, Iterable
-from itertools import accumulate
+
+import numpy as np
 
 from siwork.metrics.draws import whole
 from siwork.metrics.tokens import checked_texts
@@ -56,6 +57,6 @@ def _joined(texts: list[str], separator: str, budget: int | None) -> bytes:
         return b""
     if budget is None:
         return separator.join(texts).encode("utf-8", "surrogatepass")
-    reach = accumulate(len(text) + len(separator) for text in texts)  # a character is at least one byte
-    enough = next((i for i, characters in enumerate(reach, 1) if characters >= budget + len(separator)), len(texts))
+    reach = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + len(separator))
+    enough = int(np.searchsorted(reach, budget + len(separator))) + 1  # a character is at least one byte
     return separator.join(texts[:enough])[:budget].encode("utf-8", "surrogatepass")[:budget]

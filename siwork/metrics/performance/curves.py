@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 from scipy.special import betainc, betaln, digamma, gammaln
 
 from siwork.metrics.draws import counted, none_drawn, whole
@@ -96,6 +95,8 @@ def beta_fit(n: ArrayLike, c: ArrayLike) -> tuple[float, float]:
     >>> round(alpha, 2), round(beta, 2)
     (0.57, 0.6)
     """
+    from scipy.optimize import minimize  # slow to load, and rarely needed
+
     samples, right, weight = _patterns(*_sampled(n, c))
     wrong = samples - right
     if not ((right > 0) & (wrong > 0)).any():

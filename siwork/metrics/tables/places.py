@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from siwork.metrics.cells import Cells, reduce_rows
 from siwork.metrics.measure import frames
+from siwork.metrics.packs import packed
 from siwork.schema import SPLITS, KnobError, check
 from siwork.schema.tables import REAL, TEXT, WHOLE
 
@@ -64,13 +65,13 @@ class Pair(NamedTuple):
 
 
 def tables_of(rows: Any, needs: Sequence[str], reads: Sequence[str] = ()) -> Iterator[pd.DataFrame]:
-    """Row tables that hold whole rounds: the rows as they are, or a run read one round at a time.
+    """Row tables that hold whole rounds: the rows as they are, or a run read one round at a time, small ones together.
 
     Raises SchemaError for a needed column that is missing (run, round, split and problem always are needed), or for what is
     neither a row table nor a run.
     """
     keys = ["run", "round", "split", "problem", *needs]
-    for table in [rows] if isinstance(rows, pd.DataFrame) else frames(rows, ["round", *needs, *reads]):
+    for table in [rows] if isinstance(rows, pd.DataFrame) else packed(frames(rows, ["round", *needs, *reads])):
         check(table[[name for name in dict.fromkeys(keys) if name in table]].iloc[:0], needs=keys)
         yield table
 
@@ -118,27 +119,32 @@ def late_half(cells: Cells, among: np.ndarray) -> np.ndarray:
 
 def places(parts: Iterable[tuple[Cells, dict[str, np.ndarray]]]) -> list[Place]:
     """Statistics (units,) of cells, set side by side by run and split."""
-    tables = [
-        cells.keys[["run", "split", "round"]]
-        .iloc[cells.group]
-        .reset_index(drop=True)
-        .assign(problem=np.asarray(cells.names.take(cells.problem), dtype=object), **stats)
-        for cells, stats in parts
-    ]
-    if not tables:
-        return []
-    table = pd.concat(tables, ignore_index=True)
-    found = [_place(str(run), str(split), own) for (run, split), own in table.groupby(["run", "split"], sort=True)]
-    return sorted(found, key=lambda place: (place.run, SPLITS.index(place.split)))
+    found: dict[tuple[str, str], list[_Round]] = {}
+    for cells, stats in parts:
+        for g, (place, r) in enumerate(zip(cells.places(), cells.keys["round"].tolist(), strict=True)):
+            units = cells.units_of(g)
+            names = np.asarray(cells.names.take(cells.problem[units]), dtype=object)
+            found.setdefault(place, []).append(_Round(int(r), names, {name: x[units] for name, x in stats.items()}))
+    order = sorted(found, key=lambda place: (place[0], SPLITS.index(place[1])))
+    return [_place(run, split, found[run, split]) for run, split in order]
 
 
-def _place(run: str, split: str, own: pd.DataFrame) -> Place:
-    problem, names = pd.factorize(own["problem"])
-    rounds, at = np.unique(own["round"].to_numpy(np.int64), return_inverse=True)
+class _Round(NamedTuple):
+    """One round of a place."""
+
+    round: int
+    problems: np.ndarray  # (units,) names
+    stats: dict[str, np.ndarray]  # (units,) each
+
+
+def _place(run: str, split: str, own: Sequence[_Round]) -> Place:
+    problem, names = pd.factorize(np.concatenate([each.problems for each in own]))
+    rounds, at = np.unique([each.round for each in own], return_inverse=True)
+    at = np.repeat(at, [len(each.problems) for each in own])
     stats = {}
-    for name in own.columns.drop(["run", "split", "round", "problem"]):
+    for name in own[0].stats:
         stats[name] = np.full((len(names), len(rounds)), np.nan)
-        stats[name][problem, at] = own[name].to_numpy(float)
+        stats[name][problem, at] = np.concatenate([each.stats[name] for each in own])
     return Place(run, split, rounds, np.asarray(names, dtype=object), stats)
 
 

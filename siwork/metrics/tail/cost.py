@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from siwork.metrics.draws import counted, whole
 from siwork.metrics.intervals import divide
@@ -81,6 +80,8 @@ def zipf_exponent(counts: ArrayLike) -> float:
     >>> zipf_exponent([60, 30, 20, 15]).__round__(6)
     1.0
     """
+    from scipy.optimize import brentq  # slow to load, and rarely needed
+
     x = whole("counts", counts).ravel()
     x = np.sort(x[x > 0])[::-1]
     if len(x) < 2:

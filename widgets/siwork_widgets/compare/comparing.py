@@ -224,6 +224,13 @@ class Compare(w.VBox):
         """Wait until nothing is being measured, at most that long."""
         self.tick(seconds)
 
+    def fill(self, seconds: float = 60.0) -> None:
+        """Wait for all there is to show, "what if" also where it is folded away: for a file, where nothing is."""
+        self.wait(seconds)
+        if self._snapshot is not None:
+            self.whatif.show(self._snapshot)
+            self.whatif.wait(seconds)
+
     # ── what is shown ──────────────────────────────────────────────────────────────────────────────────
     def _show(self, found: _Found) -> None:
         self._lines, self._metric = found.lines, found.metric

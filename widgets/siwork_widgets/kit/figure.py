@@ -102,8 +102,8 @@ class Plotlyjs(anywidget.AnyWidget):
 
 @lru_cache(maxsize=1)
 def packed_plotlyjs() -> bytes:
-    """plotly.js as it is sent; packing takes a quarter of a second, once, and any thread may ask for it."""
-    return gzip.compress(get_plotlyjs().encode(), 6, mtime=0)
+    """plotly.js as it is sent; packing takes a tenth of a second, once, and any thread may ask for it."""
+    return gzip.compress(get_plotlyjs().encode(), 4, mtime=0)  # 6: twice the time, 4 % less
 
 
 def _axes(layout: dict[str, Any]) -> str:

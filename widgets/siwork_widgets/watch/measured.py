@@ -39,30 +39,38 @@ class Part:
 
     run : the run
     rounds : finished rounds of it
-    names : its columns, where they are known
+    within : a part that holds these rounds among others
     """
 
-    def __init__(self, run: Run, rounds: Sequence[int], names: Sequence[str] | None = None) -> None:
-        self._run, self._rounds, self._names = run, rounds, names
-        self._held: list[pd.DataFrame] | None = None
+    def __init__(self, run: Run, rounds: Sequence[int], within: Part | None = None) -> None:
+        self._run, self._rounds, self._within = run, rounds, within
+        self._names: Sequence[str] | None = None
+        self._held: dict[int, pd.DataFrame] | None = None  # by round
 
     def of(self, rounds: Sequence[int]) -> Part:
         """Other rounds of the same run."""
-        return Part(self._run, rounds, self.columns())
+        return Part(self._run, rounds, self)
 
     def iter_rows(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """As `Run.iter_rows`, of these rounds. Raises the same."""
         if columns is None or not _LIGHT.issuperset(columns) or self.size > _FEW:
             return self._run.iter_rows(self._rounds, columns)
+        held = self._light()
+        return (held[r][list(columns)] for r in self._rounds)
+
+    def _light(self) -> dict[int, pd.DataFrame]:
+        """The columns without texts, by round."""
+        if self._within is not None and self._within.size <= _FEW:
+            return self._within._light()
         if self._held is None:
             there = [name for name in self.columns() if name in _LIGHT]
-            self._held = list(self._run.iter_rows(self._rounds, there))
-        return (rows[list(columns)] for rows in self._held)
+            self._held = dict(zip(self._rounds, self._run.iter_rows(self._rounds, there), strict=True))
+        return self._held
 
     def columns(self) -> list[str]:
         """As `Run.columns`."""
         if self._names is None:
-            self._names = self._run.columns()
+            self._names = self._run.columns() if self._within is None else self._within.columns()
         return list(self._names)
 
     def problems(self) -> pd.DataFrame:

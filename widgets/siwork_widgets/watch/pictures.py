@@ -37,7 +37,7 @@ def drawn(tab: str, comparison: Comparison, further: Further) -> Iterator[Pictur
     SchemaError when the comparison holds no round.
     """
     table = tidy(comparison.table)
-    found = QUESTIONS[QUESTION[tab]].draw(comparison, table, further)
+    found = QUESTIONS[QUESTION[tab]].draw(table, further)
     return (fitted(picture(each.figure, each.sentence, each.caption)) for each in found)
 
 
