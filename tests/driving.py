@@ -39,11 +39,16 @@ def hover(page: Any, point: Any) -> None:
         assert monotonic() < end, "no point says what it is"
 
 
-def click_point(page: Any, point: Any) -> None:
-    """Click in the middle of a drawn point."""
-    hover(page, point)
-    page.mouse.down()
-    page.mouse.up()
+def click_point(page: Any, point: Any, shown: Any) -> None:
+    """Click a drawn point until what it opens is shown; a click is lost when the figure is drawn anew meanwhile."""
+    end = monotonic() + _LONG
+    while True:
+        hover(page, point)
+        page.mouse.down()
+        page.mouse.up()
+        with suppress(Error):
+            return shown.wait_for(timeout=3 * _SHORT)
+        assert monotonic() < end, "nothing opened"
 
 
 def open_alone(open_page: Any, path: Path, faults: list[str], **context: Any) -> Any:

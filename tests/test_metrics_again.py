@@ -210,7 +210,9 @@ def test_measured_apart_it_has_a_first_round_of_its_own():
         assert found == {("u", 0): 1, ("u", 1): 1, ("v", 1): 1}
 
 
-def test_answers_are_read_beforehand_only_where_they_are_asked_for():
+def test_answers_are_read_beforehand_only_where_they_are_asked_for(monkeypatch):
+    monkeypatch.setattr("siwork.metrics.packs.TOGETHER", 0)  # as if every round were large
+
     class Watched(OneByOne):
         def iter_rows(self, columns=None):
             asked.append("answer" in columns)
@@ -220,4 +222,4 @@ def test_answers_are_read_beforehand_only_where_they_are_asked_for():
     for metrics, expected in (([NAME], [True, True]), (["gini_simpson"], [False, True])):
         asked = []
         measure(Watched(rows), metrics)
-        assert asked == expected
+        assert asked[1:] == expected  # after a look whether all of it can be read at once

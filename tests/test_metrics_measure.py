@@ -429,7 +429,7 @@ class Whole(Stream):
         yield from self.parts
 
 
-def test_a_run_is_read_round_by_round_with_the_same_result():
+def test_a_run_is_read_once_or_round_by_round_with_the_same_result(monkeypatch):
     later = SMALL.iloc[[0, 1, 2, 4, 5, 6]].assign(round=1)
     held = SMALL.assign(split="heldout", round=1)
     rows = pd.concat([SMALL, later, held], ignore_index=True).assign(response="long text")
@@ -437,8 +437,13 @@ def test_a_run_is_read_round_by_round_with_the_same_result():
     expected = measure(rows)
     stream = Stream(rows.drop(columns="n_solutions"), problems)
     same_table(measure(stream), expected)
+    assert len(stream.read) == len(stream.parts) == 2  # a small run once
+    with monkeypatch.context() as large:
+        large.setattr("siwork.metrics.packs.TOGETHER", 0)
+        same_table(measure(stream), expected)
     assert all("agent" not in columns for columns in stream.read)
-    assert "gold" not in stream.read[0]  # the first pass finds the common ground only
+    # a large one: one round too many to be read at once, then twice, and the first time for the common ground only
+    assert ["gold" in columns for columns in stream.read[2:]] == [True, False, False, True, True]
     same_table(measure(Whole(rows)), expected)
     same_table(measure(Stream(rows, problems), by=()), measure(rows, by=()))
     same_table(measure(Stream(rows), ["pass@2"], k=2), measure(rows, ["pass@2"], k=2))

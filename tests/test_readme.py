@@ -28,11 +28,17 @@ def test_the_table_of_rates_is_the_measured_one():
 
 
 def test_its_ten_lines_run(tmp_path):
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    code = re.search(r"## Ten lines\n\n```python\n(.*?)```", README, re.DOTALL).group(1)
     told = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert told.returncode == 0, told.stderr
     assert "2 seeds" in told.stdout
     assert "plotly" in (tmp_path / "first.html").read_text()
+
+
+def test_its_workbench_opens():
+    code = re.search(r"## The workbench\n.*?```python\n(.*?)```", README, re.DOTALL).group(1)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert told.returncode == 0, told.stderr
 
 
 def test_its_commands_are_those_there_are():

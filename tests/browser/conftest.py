@@ -15,7 +15,8 @@ def browser():
     """A Chromium for the tests of one module."""
     if not CHROMIUM.exists():
         pytest.skip("needs /usr/bin/chromium: apt-get install chromium")
-    pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    play = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    play.expect.set_options(timeout=20_000)
     with chromium() as found:
         yield found
 

@@ -42,6 +42,21 @@ def compared(notebook, folder):
     return page
 
 
+def test_what_if_follows_its_slider(notebook, folder):
+    page = compared(notebook, folder)
+    page.locator(".sw-compare-whatif .jupyter-widget-Collapse-header").click()
+    expect(page.locator(".sw-whatif .sw-table tbody tr").first).to_be_visible(timeout=LONG)
+    before = page.evaluate(TOLD)
+    page.locator(".sw-whatif-balance input").check()
+    expect(page.locator(".sw-whatif .sw-formula pre")).to_contain_text("balance")
+    page.locator(".sw-whatif-balance-cap .noUi-handle").focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".sw-whatif .sw-formula pre")).to_contain_text("balance(cap=1)")
+    page.wait_for_function(f"before => {TOLD} !== before", arg=before)
+    expect(page.locator(f".sw-whatif {DRAWN}")).to_be_visible()
+    assert ask(page, "print(lab.tabs['Compare'].whatif.fault.text)").strip() == ""
+
+
 def test_the_paired_difference_and_an_ablation_in_two_clicks(notebook, folder):
     page = compared(notebook, folder)
     expect(page.locator(".sw-compare-said pre")).to_contain_text("Paired by seed (0, 1, 2) and by problem")
@@ -67,21 +82,6 @@ def test_the_paired_difference_and_an_ablation_in_two_clicks(notebook, folder):
     expect(chosen).to_contain_text(names[0].removesuffix("-s0")[:20], timeout=LONG)
     expect(chosen).to_contain_text("3 seeds", timeout=LONG)
     expect(row).to_contain_text(DIFFERENCE)
-
-
-def test_what_if_follows_its_slider(notebook, folder):
-    page = compared(notebook, folder)
-    page.locator(".sw-compare-whatif .jupyter-widget-Collapse-header").click()
-    expect(page.locator(".sw-whatif .sw-table tbody tr").first).to_be_visible(timeout=LONG)
-    before = page.evaluate(TOLD)
-    page.locator(".sw-whatif-balance input").check()
-    expect(page.locator(".sw-whatif .sw-formula pre")).to_contain_text("balance")
-    page.locator(".sw-whatif-balance-cap .noUi-handle").focus()
-    page.keyboard.press("Home")
-    expect(page.locator(".sw-whatif .sw-formula pre")).to_contain_text("balance(cap=1)")
-    page.wait_for_function(f"before => {TOLD} !== before", arg=before)
-    expect(page.locator(f".sw-whatif {DRAWN}")).to_be_visible()
-    assert ask(page, "print(lab.tabs['Compare'].whatif.fault.text)").strip() == ""
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from driving import click_point, set_knob, turn_to
 from labserver import READY, RESTART, RUN, SAVE, ask, evaluate
 from siwork import Run
 
 LAB = "from siwork_widgets import Lab\nlab = Lab()\nlab"
 TABS = ("Overview", "Diversity", "Tail", "Verifier", "Collapse", "Samples", "Compare")
 LONG = 90_000  # ms; rounds of a real run, on a machine that may be busy
-
-
-def set_knob(page, name, value, within=".sw-launcher"):
-    """Type a value into a knob's field."""
-    box = page.locator(f"{within} .sw-knob-{name} input:not([type=range])").last
-    box.fill(str(value))
-    box.press("Tab")
 
 
 def launch(page, name, rounds=2, seeds=1, samples=8):
@@ -41,11 +35,6 @@ def policy_label(page):
     return next(words for words in options if words.startswith("tabular"))
 
 
-def turn_to(page, tab):
-    """Choose a tab of the panel."""
-    page.locator(".sw-tabs").first.get_by_role("tab", name=tab, exact=True).first.click()
-
-
 def points(page, tab):
     """The points that a tab's figures show."""
     return page.locator(f".sw-{tab.lower()} .scatterlayer .points path")
@@ -56,28 +45,19 @@ def finished(page, name):
     expect(page.locator(".sw-bars .sw-run", has_text=name)).to_contain_text("finished", timeout=LONG)
 
 
-def click_point(page, point):
-    """Click in the middle of a drawn point, which lies under plotly's own layer."""
-    point.scroll_into_view_if_needed()
-    box = point.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.locator(".hoverlayer .hovertext").first.wait_for()
-    page.mouse.down()
-    page.mouse.up()
-
-
 def test_launch_watch_click_read(notebook, lab):
     page = notebook(LAB)
     launch(page, "first")
     expect(page.locator(".sw-launcher .sw-said")).to_contain_text("Preparing first-s0", timeout=5_000)
     expect(points(page, "Overview").first).to_be_visible(timeout=LONG)
     finished(page, "first-s0")
+    page.locator(".sw-overview .sw-plot").first.scroll_into_view_if_needed()  # out of sight it is not drawn anew
     page.wait_for_function(
         "() => document.querySelector('.sw-overview .sw-plot')?.data?.some(t => t.x?.length >= 3 && t.customdata)",
         timeout=LONG,
     )
-    click_point(page, points(page, "Overview").nth(1))
     behind = page.locator(".sw-samples-point")
+    click_point(page, points(page, "Overview").nth(1), behind)
     expect(behind).to_contain_text("first · round")
     row = page.locator(".sw-samples tbody tr").first
     row.click()

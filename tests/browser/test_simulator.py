@@ -90,9 +90,8 @@ def test_seeds_come_one_by_one_and_a_point_opens_its_problems(notebook, lab, ope
     heard = page.evaluate("heard")
     assert sorted(heard) == heard
     assert {2, 3, 4} <= set(heard)
-    click_point(page, page.locator(".sw-sim-performance .points path").nth(3))
     behind = page.locator(".sw-behind")
-    expect(behind.locator("tbody tr").first).to_be_visible()
+    click_point(page, page.locator(".sw-sim-performance .points path").nth(3), behind.locator("tbody tr").first)
     expect(behind).to_contain_text(re.compile(r"Seed 0, round \d+, heldout"))
     assert ask(page, "simulator.export('simulator.html')") == ""
     alone = open_alone(open_page, lab[0] / "simulator.html", faults)

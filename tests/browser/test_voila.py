@@ -31,8 +31,9 @@ def test_the_lab_is_drawn_clicked_and_turned(address, open_page):
     figure = page.locator(f".sw-overview {DRAWN}").first
     expect(figure).to_be_visible(timeout=LONG)
     expect(page.locator(".sw-verdicts .sw-group")).to_have_count(1)
-    click_point(page, figure.locator(".points path").nth(1))
-    expect(page.locator(".sw-samples-point")).to_contain_text("round 1")
+    behind = page.locator(".sw-samples-point")
+    click_point(page, figure.locator(".points path").nth(1), behind)
+    expect(behind).to_contain_text("round 1")
     page.locator(".sw-samples-table tbody tr").first.click()
     expect(page.locator(".sw-samples-response pre").first).to_contain_text("say")
     for tab in ("Diversity", "Collapse"):

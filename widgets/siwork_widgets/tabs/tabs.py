@@ -29,7 +29,9 @@ class Pictures(w.GridBox):
         self._drawers: list[Figure] = []
         self._shown: tuple[Sequence[Picture], str] | None = None
         self._count = 0
-        super().__init__(layout={"grid_template_columns": _COLUMNS, "grid_gap": "0 1rem", "grid_auto_flow": "row dense"})
+        super().__init__(
+            layout={"grid_template_columns": _COLUMNS, "grid_gap": "0 1rem", "grid_auto_flow": "row dense"}
+        )
         self.add_class(f"sw-{kind}-pictures")
 
     def show(self, pictures: Sequence[Picture], why: str = "") -> None:
