@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from playwright.sync_api import Error
+from playwright.sync_api import Error, expect
 
 DRAWN = ".sw-plot[data-drawn]"
 _LONG, _SHORT = 20, 1000  # s, ms
+_PLAYED = 90_000  # ms; a small run, on a machine that may be busy
 _MIDDLE = """point => { point.scrollIntoView({block: 'center'}); const box = point.getBoundingClientRect();
   return [box.x + box.width / 2, box.y + box.height / 2]; }"""
 
@@ -25,6 +27,12 @@ def set_knob(page: Any, name: str, value: object, within: str = ".sw-launcher") 
     box = page.locator(f"{within} .sw-knob-{name} input:not([type=range])").last
     box.fill(str(value))
     box.press("Tab")
+
+
+def finished(page: Any, name: str) -> None:
+    """Wait until the bar of a run says that it is finished."""
+    said = re.compile(rf"{re.escape(name)}\s+finished")  # bars are renamed one by one, so two may say one name a moment
+    expect(page.locator(".sw-bars .sw-run", has_text=said)).to_have_count(1, timeout=_PLAYED)
 
 
 def hover(page: Any, point: Any) -> None:

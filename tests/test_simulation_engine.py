@@ -316,7 +316,7 @@ def test_ties_for_the_best_go_to_any_sample():
         ({"verifier": "graded", "fp": 0.6, "fn": 0.4}, "needs fp \\+ fn below 1 with link=flat, got 1"),
         ({"verifier": "graded", "fp": 0.3, "fn": 0.2, "link": "difficulty"}, "below 0.5 with link=difficulty, got 0.5"),
         ({"update": "refit", "start": "base"}, "start=base means nothing; nearest: start=last"),
-        ({"problems": 3000, "k": 64}, "at most 1,000,000.*got 2,640,000; nearest: problems=1136"),
+        ({"problems": 3000, "k": 64}, "at most 1,100,000.*got 2,640,000; nearest: problems=1250"),
         ({"fp": 1.2}, "knob 'fp' must be in 0 … 1, got 1.2; nearest: 1"),
         ({"verifier": "vtoe"}, "nearest: 'vote'"),
         ({"k": 1}, "nearest: 2"),

@@ -15,7 +15,7 @@ from siwork.schema import Knobbed, KnobError, knob
 from siwork.tasks.base import band
 
 HELD_OUT = 3  # one problem in so many is never trained on
-LARGEST = 1_000_000  # (samples + answers) · problems · rounds that are still recomputed at once
+LARGEST = 1_100_000  # (samples + answers) · problems · rounds that are still recomputed at once
 
 
 @dataclass(frozen=True)

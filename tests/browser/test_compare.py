@@ -8,7 +8,7 @@ import ipywidgets as w
 import pytest
 from playwright.sync_api import expect
 
-from driving import DRAWN, open_alone, turn_to
+from driving import DRAWN, finished, open_alone, turn_to
 from labserver import ask
 from siwork import Run, Sizes, run
 from siwork_widgets import Lab
@@ -75,7 +75,7 @@ def test_the_paired_difference_and_an_ablation_in_two_clicks(notebook, folder):
     assert [name[-3:] for name in names] == [f"-s{seed}" for seed in SEEDS]
     page.locator(".sw-above .jupyter-widget-Collapse-header").first.click()
     for name in names:
-        expect(page.locator(".sw-bars .sw-run", has_text=name)).to_contain_text("finished", timeout=LONG)
+        finished(page, name)
         found = Run(folder / name)
         assert (found.rounds_done, f"-s{found.seed}") == (2, name[-3:])
     chosen = page.locator(".sw-compare-b select option:checked")

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from driving import click_point, set_knob, turn_to
+from driving import click_point, finished, set_knob, turn_to
 from labserver import READY, RESTART, RUN, SAVE, ask, evaluate
 from siwork import Run
 
@@ -38,11 +38,6 @@ def policy_label(page):
 def points(page, tab):
     """The points that a tab's figures show."""
     return page.locator(f".sw-{tab.lower()} .scatterlayer .points path")
-
-
-def finished(page, name):
-    """Wait until the bar of a run says that it is finished."""
-    expect(page.locator(".sw-bars .sw-run", has_text=name)).to_contain_text("finished", timeout=LONG)
 
 
 def test_launch_watch_click_read(notebook, lab):
