@@ -12,7 +12,11 @@ export default {
       const answered = model.get("answered");
       if (waiting === answered && Date.now() - since < PATIENCE) return;
       [waiting, since] = [answered, Date.now()];
-      model.send({ tick: answered });
+      try {
+        model.send({ tick: answered });
+      } catch {
+        clearInterval(timer); // the kernel that would answer is gone
+      }
     }
 
     function pace() {
