@@ -118,6 +118,7 @@ def _launching(browser: Any, url: str, home: Path) -> Iterator[str]:
     live = launch("vanilla", "countdown", "tiny", rounds=30, problems=SMALL, seed=2, folder=home / "runs" / "live")
     ask(page.page, "import siwork; lab.add(siwork.Run('runs/live'))")
     page.page.wait_for_function(DRAWN, arg="overview")
+    page.page.locator(".sw-overview .sw-plot").first.scroll_into_view_if_needed()  # out of sight it is not drawn anew
     ask(page.page, "worst[0] = 0.0")
     late = [_behind(page, live) for _ in range(8)]
     yield f"a finished round is on screen after {median(late):.2f} s, median of 8, largest {max(late):.2f} s   (target 1 s)"
