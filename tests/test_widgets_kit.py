@@ -114,9 +114,9 @@ def test_any_thread_may_pack():
 
 def test_all_figures_share_one_library():
     one, other = Figure(), Figure()
-    assert one.library is other.library
-    assert len(one.library.source) < 2_000_000
-    assert one.get_state()["library"] == f"IPY_MODEL_{one.library.model_id}"
+    assert one.plotlyjs is other.plotlyjs
+    assert len(one.plotlyjs.source) < 2_000_000
+    assert one.get_state()["plotlyjs"] == f"IPY_MODEL_{one.plotlyjs.model_id}"
 
 
 def test_a_library_that_was_closed_is_made_again():
@@ -124,7 +124,7 @@ def test_a_library_that_was_closed_is_made_again():
     ipywidgets.Widget.close_all()
     after = Plotlyjs.shared()
     assert after is not before
-    assert Figure().library is after
+    assert Figure().plotlyjs is after
 
 
 def test_a_click_gives_the_point_back():

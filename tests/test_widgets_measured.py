@@ -5,23 +5,14 @@ import shutil
 import pytest
 from pandas.testing import assert_frame_equal
 
-from grown import VANILLA, part_of, played
+from grown import VANILLA, part_of
 from siwork import measure
 from siwork.loop import Sizes, run
 from siwork.store import Writer
 from siwork_widgets.watch import measured
 from siwork_widgets.watch.measured import Measured, Part, Recent
 
-
-@pytest.fixture(autouse=True)
-def beside_the_first(monkeypatch):
-    """Every new round is measured beside the first one only, however small the rounds are."""
-    monkeypatch.setattr(measured, "_WORTH", 0)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return played(tmp_path_factory.mktemp("whole") / "star")
+pytestmark = pytest.mark.usefixtures("beside_the_first")
 
 
 @pytest.mark.parametrize(

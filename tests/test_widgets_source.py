@@ -19,16 +19,7 @@ from siwork_widgets.watch.opening import KnownRun, TableRun, opened, runs_below
 from siwork_widgets.watch.pictures import QUESTION
 from siwork_widgets.watch.source import Source
 
-
-@pytest.fixture(autouse=True)
-def beside_the_first(monkeypatch):
-    """Every new round is measured beside the first one only, however small the rounds are."""
-    monkeypatch.setattr(measured, "_WORTH", 0)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return played(tmp_path_factory.mktemp("whole") / "star")
+pytestmark = pytest.mark.usefixtures("beside_the_first")
 
 
 # ── what a source holds ────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -114,16 +114,7 @@ def _tail(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
         "the share of problems that give any data."
     )
     yield Sketch(fig_tail(table), sentence, caption, wide=True)
-    for name, words, caption in (
-        ("lorenz", _lorenz_words, "The deeper the curve sags below the dashed line, the fewer problems fill "
-         "the training data; a Gini near its floor is what chance alone gives."),
-        ("ledger", _ledger_words, "Held-out problems solved by any of their samples, against the first round. "
-         "Losses beyond the dashed line are more than chance: problems that are forgotten."),
-    ):  # fmt: skip
-        found = further(name)
-        if found is not None:
-            figure = fig_tail(found, split=FURTHER[name][1])
-            yield Sketch(figure, words(found), f"{caption} {_ONE_RUN}", wide=True)
+    yield from _beside(fig_tail, ("lorenz", "ledger"), further)
 
 
 def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
@@ -142,13 +133,7 @@ def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     )
     sentence = described(table, "The verifier's errors over rounds", errors)
     yield Sketch(fig_calibration(table), sentence, caption, wide=True)
-    votes = further("vote")
-    if votes is not None:
-        caption = (
-            "How often the commonest answer of a problem is right, against its share of the votes, a panel a round. Below the "
-            "dashed diagonal the model agrees with itself more than it is right: a vote cannot stand in for the truth. "
-        )
-        yield Sketch(fig_calibration(votes), _vote_words(votes), caption + _ONE_RUN, wide=True)
+    yield from _beside(fig_calibration, ("vote",), further)
 
 
 def _collapse(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
@@ -160,51 +145,65 @@ def _collapse(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     )
     sentence = described(table, "Signs of collapse over rounds", wanted)
     yield Sketch(fig_collapse(table), sentence, caption, wide=True)
-    for name, words, caption in (
-        ("support", _support_words, "What was rare in the first round, and what is gone since, beside what chance alone would "
-         "lose. More lost than by chance is a model that has forgotten, not only focused."),
-        ("parting", _parting_words, "Change of score and of truth since the first round, with bands that hold for all rounds "
-         "together. A ring marks a round in which the score rose and truth fell beyond doubt."),
-    ):  # fmt: skip
-        found = further(name)
-        if found is not None:
-            figure = fig_collapse(found, split=FURTHER[name][1])
-            yield Sketch(figure, words(found), f"{caption} {_ONE_RUN}", wide=True)
+    yield from _beside(fig_collapse, ("support", "parting"), further)
 
 
-def _lorenz_words(table: pd.DataFrame) -> str:
-    def said(row: pd.Series) -> str:
-        return f"Gini {number(row['gini'])}"
+class _Beside(NamedTuple):
+    """How a table beside the metrics is told: its last known row of each run in words, and how to read its picture."""
 
-    return f"Lorenz curves of the training data. {_over_runs(table, 'train', said, 'gini')}"
-
-
-def _ledger_words(table: pd.DataFrame) -> str:
-    def said(row: pd.Series) -> str:
-        return f"{row['gained']} gained, {row['lost']} lost of {row['problems']} problems"
-
-    return f"Problems gained and lost since the first round. {_over_runs(table, 'heldout', said, 'kept')}"
+    opening: str
+    needs: str  # column that is known in that row
+    said: Callable[[pd.Series], str]
+    caption: str
 
 
-def _vote_words(table: pd.DataFrame) -> str:
-    def said(row: pd.Series) -> str:
-        return f"{number(row['gold'])} right at a share of {number(row['score'])}"
+_BESIDE = {
+    "lorenz": _Beside(
+        "Lorenz curves of the training data",
+        "gini",
+        lambda row: f"Gini {number(row['gini'])}",
+        "The deeper the curve sags below the dashed line, the fewer problems fill the training data; a Gini near its floor is "
+        "what chance alone gives.",
+    ),
+    "ledger": _Beside(
+        "Problems gained and lost since the first round",
+        "kept",
+        lambda row: f"{row['gained']} gained, {row['lost']} lost of {row['problems']} problems",
+        "Held-out problems solved by any of their samples, against the first round. Losses beyond the dashed line are more "
+        "than chance: problems that are forgotten.",
+    ),
+    "vote": _Beside(
+        "Truth of the commonest answer by its share of the votes",
+        "gold",
+        lambda row: f"{number(row['gold'])} right at a share of {number(row['score'])}",
+        "How often the commonest answer of a problem is right, against its share of the votes, a panel a round. Below the "
+        "dashed diagonal the model agrees with itself more than it is right: a vote cannot stand in for the truth.",
+    ),
+    "support": _Beside(
+        "Answers lost since the first round",
+        "lost",
+        lambda row: f"{number(row['lost'])} lost, {number(row['expected_lost'])} by chance alone",
+        "What was rare in the first round, and what is gone since, beside what chance alone would lose. More lost than by "
+        "chance is a model that has forgotten, not only focused.",
+    ),
+    "parting": _Beside(
+        "Change of score and truth since the first round",
+        "index",
+        lambda row: f"score {number(row['score'], sign=True)}, truth {number(row['gold'], sign=True)}",
+        "Change of score and of truth since the first round, with bands that hold for all rounds together. A ring marks a "
+        "round in which the score rose and truth fell beyond doubt.",
+    ),
+}
 
-    return f"Truth of the commonest answer by its share of the votes. {_over_runs(table, 'train', said, 'gold')}"
 
-
-def _support_words(table: pd.DataFrame) -> str:
-    def said(row: pd.Series) -> str:
-        return f"{number(row['lost'])} lost, {number(row['expected_lost'])} by chance alone"
-
-    return f"Answers lost since the first round. {_over_runs(table, 'heldout', said, 'lost')}"
-
-
-def _parting_words(table: pd.DataFrame) -> str:
-    def said(row: pd.Series) -> str:
-        return f"score {number(row['score'], sign=True)}, truth {number(row['gold'], sign=True)}"
-
-    return f"Change of score and truth since the first round. {_over_runs(table, 'train', said, 'index')}"
+def _beside(draw: Callable[..., Any], names: Sequence[str], further: Further) -> Iterator[Sketch]:
+    """The pictures of those tables beside the metrics that there are."""
+    for name in names:
+        table, split = further(name), FURTHER[name][1]
+        if table is not None:
+            opening, needs, said, caption = _BESIDE[name]
+            words = f"{opening}. {_over_runs(table, split, said, needs)}"
+            yield Sketch(draw(table, split=split), words, f"{caption} {_ONE_RUN}", wide=True)
 
 
 def _over_runs(table: pd.DataFrame, split: str, said: Callable[[pd.Series], str], needs: str) -> str:

@@ -230,7 +230,7 @@ test("the library is unpacked and run once a page, and its names stay inside", a
   const page = open();
   const all = Array.from({ length: 8 }, () => {
     const el = page.make("div");
-    const state = model({ shown: { spec: SPEC, label: "" }, hint: "", library: "IPY_MODEL_abc" }, { abc: box });
+    const state = model({ shown: { spec: SPEC, label: "" }, hint: "", plotlyjs: "IPY_MODEL_abc" }, { abc: box });
     figure.render({ model: state, el });
     return el.querySelector(".sw-plot");
   });
@@ -246,7 +246,7 @@ test("a library that cannot be had is said, and asked for again", async () => {
   delete globalThis[PLOTLY];
   const page = open();
   const el = page.make("div");
-  const state = model({ shown: { spec: SPEC, label: "" }, hint: "", library: "IPY_MODEL_gone" });
+  const state = model({ shown: { spec: SPEC, label: "" }, hint: "", plotlyjs: "IPY_MODEL_gone" });
   figure.render({ model: state, el });
   await page.frame();
   await turn();

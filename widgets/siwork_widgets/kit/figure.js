@@ -19,7 +19,7 @@ async function unbox(bytes) {
 }
 
 function plotly(model) {
-  const name = model.get("library")?.slice("IPY_MODEL_".length);
+  const name = model.get("plotlyjs")?.slice("IPY_MODEL_".length);
   globalThis[PLOTLY] ??= model.widget_manager.get_model(name).then((box) => unbox(box.get("source")));
   return globalThis[PLOTLY].catch((error) => {
     delete globalThis[PLOTLY]; // the next figure tries again

@@ -58,12 +58,12 @@ class Figure(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("figure.js")
-    library = t.Instance(anywidget.AnyWidget).tag(sync=True, **widget_serialization)
+    plotlyjs = t.Instance(anywidget.AnyWidget).tag(sync=True, **widget_serialization)
     shown = t.Dict().tag(sync=True)
     hint = t.Unicode("").tag(sync=True)  # what the keyboard does
 
     def __init__(self, *, on_point: Callable[[dict[str, Any]], None] | None = None) -> None:
-        super().__init__(library=Plotlyjs.shared(), hint=_OPENS if on_point is not None else "")
+        super().__init__(plotlyjs=Plotlyjs.shared(), hint=_OPENS if on_point is not None else "")
         self._on_point = on_point
         self.on_msg(self._heard)
 
