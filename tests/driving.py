@@ -1,10 +1,9 @@
-"""What a hand does in a panel: turn to a tab, type into a knob, click a point, open a file without a network."""
+"""What a hand does in a panel: turn to a tab, type into a knob, click a point."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -57,12 +56,3 @@ def click_point(page: Any, point: Any, shown: Any) -> None:
         with suppress(Error):
             return shown.wait_for(timeout=3 * _SHORT)
         assert monotonic() < end, "nothing opened"
-
-
-def open_alone(open_page: Any, path: Path, faults: list[str], **context: Any) -> Any:
-    """Open an exported file without a network; whatever it asks for or complains of is a fault."""
-    page = open_page(offline=True, **context)
-    page.on("console", lambda message: faults.append(message.text))
-    page.on("request", lambda request: faults.append(request.url) if request.url != path.as_uri() else None)
-    page.goto(path.as_uri())
-    return page

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from made import made_run
 from siwork.reporting import report
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
-FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
 EVIL = "<img src=x onerror=\"document.body.dataset.hacked='yes'\"></script><script>alert(1)</script>{answer}"
 DRAWN = "document.body.dataset.drawn"
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bin/chromium: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    with sync_api.sync_playwright() as play, play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -37,26 +24,15 @@ def path(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser, path):
-    """A function that opens the page; afterwards nothing may have been loaded, said or thrown."""
-    contexts, faults = [], []
+def opened(open_file, path):
+    """A function that opens the page and waits until it is drawn."""
 
-    def open_page(width=1280, height=900, **context):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **context))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: faults.append(request.url) if request.url != path.as_uri() else None)
-        page.goto(path.as_uri())
+    def open_page(**context):
+        page = open_file(path, **context)
         page.wait_for_function(f"() => {DRAWN}")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert faults == []
+    return open_page
 
 
 def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(opened):

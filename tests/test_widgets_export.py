@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 import pytest
 
 from hostile import PAYLOADS, RAN
-from labserver import CHROMIUM, chromium
 from siwork.markup import element
 from siwork.schema import RunError
 from siwork_widgets.kit.clock import Clock
@@ -76,37 +75,18 @@ def path(tmp_path_factory):
     return save(tmp_path_factory.mktemp("export") / "new" / "panel.html", PAYLOADS["closing"], panel())
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip("needs /usr/bin/chromium: apt-get install chromium")
-    pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
-def opened(browser, path):
-    """A function that opens the file without a network; afterwards nothing may have been loaded, said, thrown or run."""
-    contexts, pages, faults = [], [], []
+def opened(open_file, path):
+    """A function that opens the page; afterwards nothing in it may have been run."""
+    pages = []
 
     def open_page(**context):
-        contexts.append(browser.new_context(viewport={"width": 1100, "height": 900}, offline=True, **context))
-        pages.append(page := contexts[-1].new_page())
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: faults.append(request.url) if request.url != path.as_uri() else None)
-        page.goto(path.as_uri())
+        pages.append(page := open_file(path, width=1100, **context))
         page.wait_for_function("() => document.querySelector('.sw-plot[data-drawn]')")
         return page
 
     yield open_page
     assert [page.evaluate(RAN) for page in pages] == [None] * len(pages)
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def test_plotly_is_in_the_file_once_and_only_where_it_is_needed(path):

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from siwork.figures.reliability import SCORES, VOTES, diagrams, read_bins
 from siwork.figures.rounds import Idea, by_round, checked_split, shape
+from siwork.figures.sheet import Sheet
 from siwork.figures.table import Lines, series_of, tidy
 from siwork.schema import SchemaError
 
@@ -60,15 +61,20 @@ def fig_calibration(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
     >>> [trace.y.tolist() for trace in fig_calibration(bins).data if trace.type == "bar"]
     [[40.0, 40.0]]
     """
+    return calibration_sheet(x, split=split).figure()
+
+
+def calibration_sheet(x: pd.DataFrame, *, split: str = "train") -> Sheet:
+    """What `fig_calibration` shows, not yet a plotly Figure."""
     checked_split(split)
     has = set(getattr(x, "columns", ()))
     if has >= _BINS | {"count"}:
-        return diagrams(read_bins(x, split), SCORES).figure()
+        return diagrams(read_bins(x, split), SCORES)
     if has >= _BINS | {"k", "left_out"}:
         table = read_bins(x, split)
         votes = {f"{k:g}" for k in table["k"].dropna()}
         words = VOTES._replace(score=f"share of {votes.pop()} votes") if len(votes) == 1 else VOTES
-        return diagrams(table, words).figure()
+        return diagrams(table, words)
     if "metric" not in has:
         raise SchemaError(
             f"a metric table (siwork.measure), siwork.metrics.reliability_table or vote_table is needed, got {shape(x)}; "
@@ -77,4 +83,4 @@ def fig_calibration(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
     table = tidy(x)
     lines = Lines(table)
     ideas = [*_PANELS, *([_BRIER] if any(lines.known(metric, split) for metric in _BRIER.lines) else [])]
-    return by_round(lines, series_of(table), [idea._replace(split=split) for idea in ideas]).figure()
+    return by_round(lines, series_of(table), [idea._replace(split=split) for idea in ideas])

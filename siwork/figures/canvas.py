@@ -45,7 +45,7 @@ def canvas(count: int, columns: int = WIDEST, *, height: int = HEIGHT, top: int 
         "barmode": barmode,
         "bargap": 0.25,
     }
-    sheet = Sheet(rows, width, layout, vertical_spacing=BETWEEN / inside, horizontal_spacing=aside)
+    sheet = Sheet(rows, width, layout, below=BETWEEN / inside, beside=aside)
     for spare in range(count, rows * width):
         sheet.clear(place(spare, count, columns))
     return sheet

@@ -67,6 +67,11 @@ def fig_collapse(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     >>> [trace.y.tolist() for trace in figure.data if trace.hovertext is not None]
     [[0.2]]
     """
+    return collapse_sheet(x, split=split).figure()
+
+
+def collapse_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
+    """What `fig_collapse` shows, not yet a plotly Figure."""
     checked_split(split)
     has = set(getattr(x, "columns", ()))
     if has >= {"tail_mass", "lost", "expected_lost", "problems", "method"}:
@@ -84,20 +89,20 @@ def fig_collapse(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     ideas = [*_TEXT, Idea("Length of a response", _LENGTH[length], {length: ""})]
     ideas += [idea for idea in _DRIFT if any(lines.known(metric, split) for metric in idea.lines)]
     proxy = _PROXY if split == "train" else _PROXY._replace(below="on train")
-    return by_round(lines, series_of(table), [proxy, *(idea._replace(split=split) for idea in ideas)]).figure()
+    return by_round(lines, series_of(table), [proxy, *(idea._replace(split=split) for idea in ideas)])
 
 
-def _support(x: pd.DataFrame, split: str) -> go.Figure:
+def _support(x: pd.DataFrame, split: str) -> Sheet:
     table = tidy(_long(x, _SUPPORT))
     lost = {"lost": "seen", "expected_lost": "by chance alone"}
     ideas = [
         Idea("Mass of what was rare at first", "share of all answers or words", {"tail_mass": ""}, split),
         Idea("Lost since the first round", "different answers or words", lost, split),
     ]
-    return by_round(Lines(table), series_of(table), ideas).figure()
+    return by_round(Lines(table), series_of(table), ideas)
 
 
-def _parting(x: pd.DataFrame, split: str) -> go.Figure:
+def _parting(x: pd.DataFrame, split: str) -> Sheet:
     table = tidy(_long(x, _PARTING))
     series = [one._replace(note="simultaneous bands over problems") for one in series_of(table)]
     alarms = flat(x, ("run", "split"), ("first", "round", "score", "alarm", "onset"))
@@ -113,7 +118,7 @@ def _parting(x: pd.DataFrame, split: str) -> go.Figure:
     for one in series:
         _ring(sheet, one, alarms[(alarms["run"] == one.name) & (alarms["alarm"] == 1)])
     legend(sheet, "ring: alarm, score up and truth down", mode="markers", marker=_ringed(INK))
-    return sheet.figure()
+    return sheet
 
 
 def _long(x: pd.DataFrame, columns: Mapping[str, tuple[str, str] | None]) -> pd.DataFrame:

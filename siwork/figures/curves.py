@@ -102,6 +102,17 @@ def fig_curves(
     >>> fig_curves(table, metrics=["pass@1"]).data[0].y.tolist()
     [0.4, 0.45]
     """
+    return curves_sheet(x, split=split, metrics=metrics, crossing=crossing).figure()
+
+
+def curves_sheet(
+    x: pd.DataFrame,
+    *,
+    split: str = "heldout",
+    metrics: Sequence[str] | None = None,
+    crossing: pd.DataFrame | None = None,
+) -> Sheet:
+    """What `fig_curves` shows, not yet a plotly Figure."""
     checked_split(split)
     table, crossed = tidy(x), read_crossing(crossing)
     lines, series = Lines(table), series_of(table)
@@ -110,7 +121,7 @@ def fig_curves(
     for panel in panels:
         _fill(sheet, lines, panel, crossed)
     name_series(sheet, series)
-    return sheet.figure()
+    return sheet
 
 
 def _checked(table: pd.DataFrame, metrics: Sequence[str]) -> list[str]:

@@ -50,6 +50,11 @@ def fig_diversity(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     >>> [trace.y.tolist() for trace in figure.data if trace.hovertext is not None]
     [[0.4, 0.35]]
     """
+    return diversity_sheet(x, split=split).figure()
+
+
+def diversity_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
+    """What `fig_diversity` shows, not yet a plotly Figure."""
     checked_split(split)
     table = tidy(x)
     lines, series = Lines(table), series_of(table)
@@ -64,7 +69,7 @@ def fig_diversity(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
             round_axis(sheet, at, table["round"])
             draw_idea(sheet, at, lines, series, _idea(lines, metric, split))
     name_series(sheet, series)
-    return sheet.figure()
+    return sheet
 
 
 def _entropies(lines: Lines, series: Sequence[Series], split: str) -> str:

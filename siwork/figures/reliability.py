@@ -110,7 +110,7 @@ def _sheet(runs: int, columns: int) -> Sheet:
     inside = block * runs + BETWEEN * (runs - 1)
     margin = {"l": 56, "r": 16, "t": TOP, "b": BOTTOM}
     layout = {"height": inside + TOP + BOTTOM, "margin": margin, "barmode": "overlay"}
-    sheet = Sheet(2 * runs, columns, layout, horizontal_spacing=0.12 / columns)
+    sheet = Sheet(2 * runs, columns, layout, beside=0.12 / columns)
     for i in range(runs):
         top = inside - i * (block + BETWEEN)
         for row, ends in ((2 * i + 1, (top - _DIAGRAM, top)), (2 * i + 2, (top - block, top - block + _STRIP))):

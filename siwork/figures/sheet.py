@@ -6,6 +6,7 @@ A place is a cell of the grid as plotly's keywords, `{"row": 1, "col": 1}`.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import plotly.graph_objects as go
@@ -23,7 +24,7 @@ class Sheet:
     ----------
     rows, columns : panels below and beside each other
     layout : plotly's layout beside axes, annotations and shapes
-    spacing : share of the figure between panels, as plotly's `vertical_spacing` and `horizontal_spacing`
+    below, beside : share of the figure's height between rows and of its width between columns; None as plotly has it
 
     >>> sheet = Sheet(1, 2, {"height": 300})
     >>> sheet.draw({"row": 1, "col": 2}, {"type": "scatter", "y": [1, 2]})
@@ -31,10 +32,18 @@ class Sheet:
     'y2'
     """
 
-    def __init__(self, rows: int, columns: int, layout: dict[str, Any], **spacing: float) -> None:
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        layout: dict[str, Any],
+        *,
+        below: float | None = None,
+        beside: float | None = None,
+    ) -> None:
         self.rows, self.columns = rows, columns
         self.layout: dict[str, Any] = {"template": template(), "hovermode": "closest", **layout}
-        self._spacing = spacing
+        self._apart = (0.3 / rows if below is None else below, 0.2 / columns if beside is None else beside)
         self._traces: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
         self._shapes: list[dict[str, Any]] = []
@@ -84,12 +93,25 @@ class Sheet:
         """A rectangle up a panel from one x to another."""
         self._shape(at, "x", "y domain", {"type": "rect", "x0": x0, "x1": x1, "y0": 0, "y1": 1, **look})
 
-    def figure(self) -> go.Figure:
-        """All that was drawn, with plotly's grid of rows and columns."""
-        grid = _grid(self.rows, self.columns, **self._spacing)
-        axes = {name: axis | self._axes.get(name, {}) for name, axis in grid["layout"].items()}
+    def spec(self) -> dict[str, Any]:
+        """All that was drawn as plotly's JSON has it, `{"data": [...], "layout": {...}}`, unchecked; arrays stay arrays."""
+        axes = {name: axis | self._axes.get(name, {}) for name, axis in self._grid().items()}
         layout = {**self.layout, **axes, "annotations": self._notes, "shapes": self._shapes}
-        return go.Figure(grid | {"data": self._traces, "layout": layout})
+        return {"data": self._traces, "layout": layout}
+
+    def figure(self) -> go.Figure:
+        """The same as a plotly Figure, which can be asked for the axes of a row or a column."""
+        return go.Figure(self.spec() | {"_grid_ref": _grid_ref(self.rows, self.columns)})
+
+    def _grid(self) -> dict[str, dict[str, Any]]:
+        """The axes of all panels, each with its part of the figure."""
+        down, along = _domains(self.rows, self._apart[0]), _domains(self.columns, self._apart[1])
+        found = {}
+        for row, column in product(range(1, self.rows + 1), range(1, self.columns + 1)):
+            number = self._number({"row": row, "col": column})
+            found[f"xaxis{number}"] = {"anchor": f"y{number}", "domain": along[column - 1]}
+            found[f"yaxis{number}"] = {"anchor": f"x{number}", "domain": down[self.rows - row]}
+        return found
 
     def _number(self, at: Place) -> str:
         """What plotly adds to the names of the axes of a panel; nothing for the first."""
@@ -104,9 +126,13 @@ class Sheet:
         self._shapes.append(shape | self._refs(at, x, y))
 
 
+def _domains(count: int, apart: float) -> list[list[float]]:
+    """The parts of the figure that so many panels take, upwards or from the left."""
+    each = (1 - apart * (count - 1)) / count
+    return [[i * (each + apart), i * (each + apart) + each] for i in range(count)]
+
+
 @lru_cache(maxsize=64)
-def _grid(rows: int, columns: int, **spacing: float) -> dict[str, Any]:
-    """The axes of plotly's grid, and what lets a figure be asked for the axes of a row or a column."""
-    empty = make_subplots(rows, columns, **spacing)
-    layout = {name: axis for name, axis in empty.to_plotly_json()["layout"].items() if "axis" in name}
-    return {"layout": layout, "_grid_ref": empty._grid_ref}
+def _grid_ref(rows: int, columns: int) -> Any:
+    """What plotly keeps of a grid beside its axes."""
+    return make_subplots(rows, columns)._grid_ref

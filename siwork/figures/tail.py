@@ -50,18 +50,23 @@ def fig_tail(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
     >>> [trace.y.tolist() for trace in fig_tail(pd.DataFrame([row])).data if trace.type == "bar"][:4]
     [[1.0], [5.0], [2.0], [1.0]]
     """
+    return tail_sheet(x, split=split).figure()
+
+
+def tail_sheet(x: pd.DataFrame, *, split: str = "train") -> Sheet:
+    """What `fig_tail` shows, not yet a plotly Figure."""
     checked_split(split)
     columns = set(getattr(x, "columns", ()))
     if columns >= LORENZ:
-        return lorenz_sheet(x, split).figure()
+        return lorenz_sheet(x, split)
     if columns >= LEDGER:
-        return ledger_sheet(x, split).figure()
+        return ledger_sheet(x, split)
     if not columns >= {"run", "metric", "value"}:
         raise SchemaError(
             "fig_tail draws a metric table (siwork.measure), siwork.metrics.lorenz_table(rows) or "
             f"siwork.metrics.ledger(rows), got {plain(shape(x))}; pass one of the three"
         )
-    return _bands(tidy(x), split).figure()
+    return _bands(tidy(x), split)
 
 
 def _bands(table: pd.DataFrame, split: str) -> Sheet:

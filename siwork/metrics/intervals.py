@@ -8,7 +8,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from siwork.metrics.limits import REASONS, open_limits, plain_limits, share_limits, sparse_limits, spread_of
+from siwork.metrics.limits import (
+    ALIKE,
+    BOTTOM,
+    EQUAL,
+    KINDS,
+    LINEAR,
+    ONE,
+    PLAIN,
+    SAME,
+    SCORE,
+    TOP,
+    WILSON,
+    open_limits,
+    plain_limits,
+    share_limits,
+    sparse_limits,
+    spread_of,
+)
 from siwork.metrics.limits import checked_level as checked_level
 from siwork.metrics.limits import divide as divide
 from siwork.metrics.limits import student_t as student_t
@@ -16,7 +33,6 @@ from siwork.schema import KnobError
 
 Span = tuple[ArrayLike, ArrayLike]  # least and greatest possible value, one number or one a group
 UNBOUNDED = (-np.inf, np.inf)
-_EQUAL = 1e-12  # values this near to each other, relative to their size, count as equal
 
 
 class Estimates(NamedTuple):
@@ -82,7 +98,7 @@ def moments(x: np.ndarray, group: np.ndarray, groups: int, level: float) -> Mome
     least, most = np.full(groups, np.inf), np.full(groups, -np.inf)
     np.minimum.at(least, group, x)
     np.maximum.at(most, group, x)
-    equal = (n >= 2) & ~(most - least > _EQUAL * np.maximum(1.0, np.abs(most)))
+    equal = (n >= 2) & ~(most - least > EQUAL * np.maximum(1.0, np.abs(most)))
     return Moments(value, value - half, value + half, n, equal)
 
 
@@ -94,7 +110,7 @@ def equal_bounds(value: np.ndarray, n: np.ndarray, level: float, span: Span) -> 
     """
     least, most = (np.broadcast_to(np.asarray(end, float), value.shape) for end in span)
     inside = np.clip(value, least, most)
-    fits = np.isfinite(most - least) & (np.abs(inside - value) <= _EQUAL * np.maximum(1.0, np.abs(value))) & (n >= 2)
+    fits = np.isfinite(most - least) & (np.abs(inside - value) <= EQUAL * np.maximum(1.0, np.abs(value))) & (n >= 2)
     differ = wilson(np.zeros(int(fits.sum())), n[fits], level)[1]
     low, high = np.full(value.shape, np.nan), np.full(value.shape, np.nan)
     low[fits] = inside[fits] - differ * (inside - least)[fits]
@@ -142,7 +158,7 @@ def grouped_mean(
     spread = spread_of((found.value - start) / width, (x - found.value[g]) / width[g], found.n.astype(float), g)
     between = np.bincount(g[(x != least[g]) & (x != most[g])], minlength=groups) > 0
     limits = _chosen(within, share_limits(spread, within & ~between, level), open_limits(spread, level))
-    kind = np.where(within, np.where(between, "score t over problems", "Wilson over problems"), "t over problems")
+    kind = np.where(within, np.where(between, KINDS[SCORE], KINDS[WILSON]), KINDS[PLAIN])
     low, high = (start + width * end for end in limits[:2])
     return _estimates(found.value, (low, high, limits[2]), kind, found.n, found.equal, level, (least, most))
 
@@ -166,10 +182,10 @@ def _estimates(
     low, high = np.minimum(np.maximum(low, span[0]), value), np.maximum(np.minimum(high, span[1]), value)
     low, high = (np.where(why == 0, end, np.nan) for end in (low, high))
     low, high = _chosen(equal, equal_bounds(value, n if units is None else units, level, span), (low, high))
-    kind = np.where(why == 0, kind, np.array(REASONS)[why])
-    bound = np.select([value == high, value == low], ["all at the top", "all at the bottom"], "all equal")
-    none = np.where(np.isnan(low), "all problems equal, so no interval", np.char.add("Wilson bound: ", bound))
-    kind = np.where(n < 2, "one problem, so no interval", np.where(equal, none, kind))
+    words = np.array(KINDS)
+    kind = np.where(why == 0, kind, words[why])
+    none = words[np.select([np.isnan(low), value == high, value == low], [SAME, TOP, BOTTOM], ALIKE)]
+    kind = np.where(n < 2, KINDS[ONE], np.where(equal, none, kind))
     return Estimates(value, low, high, n, np.where((n >= 2) & (n < 10), np.char.add(kind, "; few_problems"), kind))
 
 
@@ -212,8 +228,8 @@ def grouped_ratio(
     spread = spread_of((value - start) / width, rest / width[group], total, group)
     low, high, why = _chosen(bounded, share_limits(spread, np.zeros(groups, bool), level), open_limits(spread, level))
     n = np.bincount(group, minlength=groups)
-    equal = (n >= 2) & (np.bincount(group[np.abs(rest) > _EQUAL * whole], minlength=groups) == 0)
-    kind = np.where(bounded, "score t, linearised over problems", "linearised t over problems")
+    equal = (n >= 2) & (np.bincount(group[np.abs(rest) > EQUAL * whole], minlength=groups) == 0)
+    kind = np.where(bounded, KINDS[LINEAR], "linearised t over problems")
     low, high = start + width * low, start + width * high
     largest = np.zeros(groups)
     np.maximum.at(largest, group, whole)  # a problem not seen may weigh as much
@@ -255,9 +271,9 @@ def grouped_change(
     least, most = np.full(groups, np.inf), np.zeros(groups)
     np.minimum.at(least, group[size > 0], size[size > 0])
     np.maximum.at(most, group, size)
-    dense = (most > least * (1 + _EQUAL)) & (moved >= 0.6 * found.n) & (effective >= 0.4 * found.n)
+    dense = (most > least * (1 + EQUAL)) & (moved >= 0.6 * found.n) & (effective >= 0.4 * found.n)
     limits = _chosen(dense, plain_limits(spread, level), sparse_limits(spread, effective, level))
-    kind = np.where(dense | (spread.skew <= 0.1), "t over problems", "skewed t over problems")
+    kind = np.where(dense | (spread.skew <= 0.1), KINDS[PLAIN], "skewed t over problems")
     both = _estimates(found.value, limits, kind, found.n, found.equal, level, span)
     for way, half in ((1, (0.0, span[1])), (-1, (span[0], 0.0))):
         against = np.bincount(group[way * change < 0], minlength=groups) > 0

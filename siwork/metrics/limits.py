@@ -16,6 +16,20 @@ from scipy.special import ndtr, ndtri, stdtrit
 from siwork.schema import KnobError
 
 REASONS = ("", "no interval: too few problems", "no interval: too few problems differ")
+KINDS = (  # intervals in words, the reasons first
+    *REASONS,
+    "score t over problems",
+    "Wilson over problems",
+    "t over problems",
+    "score t, linearised over problems",
+    "one problem, so no interval",
+    "all problems equal, so no interval",
+    "Wilson bound: all at the top",
+    "Wilson bound: all at the bottom",
+    "Wilson bound: all equal",
+)
+SCORE, WILSON, PLAIN, LINEAR, ONE, SAME, TOP, BOTTOM, ALIKE = range(len(REASONS), len(KINDS))  # places in KINDS
+EQUAL = 1e-12  # values this near to each other, relative to their size, count as equal
 Limits = tuple[np.ndarray, np.ndarray, np.ndarray]  # low, high, and why there are none: an index of REASONS
 _FLIPS = 30.0  # coin flips that an estimate must be worth
 _COUNT = 16.0  # successes that it must be worth

@@ -37,7 +37,7 @@ def drawings(comparison: Comparison) -> list[Answered]:
             one.title,
             one.words,
             [
-                drawing(sketch.figure, sketch.sentence, sketch.caption, wide=sketch.wide)
+                drawing(sketch.sheet.figure(), sketch.sentence, sketch.caption, wide=sketch.wide)
                 for sketch in one.draw(table, further)
             ],
         )

@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
-from siwork.figures.curves import WORDS
+from siwork.figures.calibration import calibration_sheet
+from siwork.figures.collapse import collapse_sheet
+from siwork.figures.curves import WORDS, curves_sheet
+from siwork.figures.diversity import diversity_sheet
+from siwork.figures.sheet import Sheet
 from siwork.figures.table import known
+from siwork.figures.tail import tail_sheet
 from siwork.figures.theme import number
 from siwork.metrics import (
     crossing,
@@ -45,7 +49,7 @@ _ONE_RUN = "Of the first run of each recipe."
 class Sketch(NamedTuple):
     """A figure before it has a place."""
 
-    figure: Any  # plotly Figure
+    sheet: Sheet
     sentence: str  # what it shows, for who cannot see it
     caption: str  # how to read it
     wide: bool = False
@@ -89,8 +93,8 @@ def _performance(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     also = ["solution_coverage"] if known(table, "solution_coverage", "heldout") else []
     for name in ("pass@1", "pass@k", *also):
         crossed = further("crossing") if name == "pass@k" else None
-        figure = fig_curves(table, metrics=[name], crossing=crossed)
-        yield Sketch(figure, described(table, WORDS[name][0], [(name, "heldout")]), _HELP[name])
+        sheet = curves_sheet(table, metrics=[name], crossing=crossed)
+        yield Sketch(sheet, described(table, WORDS[name][0], [(name, "heldout")]), _HELP[name])
 
 
 def _diversity(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
@@ -101,7 +105,7 @@ def _diversity(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
         "means that answers grow alike, left that tokens grow sure; an answer entropy that falls "
         "while pass@1 stays is lost variety."
     )
-    yield Sketch(fig_diversity(table), sentence, caption, wide=True)
+    yield Sketch(diversity_sheet(table), sentence, caption, wide=True)
 
 
 def _tail(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
@@ -113,8 +117,8 @@ def _tail(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
         "bar that shrinks below its dashed line is a tail that narrows. Lines: of each fifth, "
         "the share of problems that give any data."
     )
-    yield Sketch(fig_tail(table), sentence, caption, wide=True)
-    yield from _beside(fig_tail, ("lorenz", "ledger"), further)
+    yield Sketch(tail_sheet(table), sentence, caption, wide=True)
+    yield from _beside(tail_sheet, ("lorenz", "ledger"), further)
 
 
 def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
@@ -126,14 +130,14 @@ def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
             "believes too much. Dotted: the first round again; open marks have no interval; bars count samples. "
         )
         sentence = described(table, "Reliability of the verifier's score", [("ece", "train")])
-        yield Sketch(fig_calibration(found), sentence, caption + _ONE_RUN, wide=True)
+        yield Sketch(calibration_sheet(found), sentence, caption + _ONE_RUN, wide=True)
     caption = (
         "Train problems. Wrong but accepted is what the model can learn to exploit; right but rejected is what it loses. "
         "The calibration error means something only above its dashed floor."
     )
     sentence = described(table, "The verifier's errors over rounds", errors)
-    yield Sketch(fig_calibration(table), sentence, caption, wide=True)
-    yield from _beside(fig_calibration, ("vote",), further)
+    yield Sketch(calibration_sheet(table), sentence, caption, wide=True)
+    yield from _beside(calibration_sheet, ("vote",), further)
 
 
 def _collapse(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
@@ -144,8 +148,8 @@ def _collapse(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
         "and a length that leaves its level are a model that is breaking; each alone can be a model that is learning."
     )
     sentence = described(table, "Signs of collapse over rounds", wanted)
-    yield Sketch(fig_collapse(table), sentence, caption, wide=True)
-    yield from _beside(fig_collapse, ("support", "parting"), further)
+    yield Sketch(collapse_sheet(table), sentence, caption, wide=True)
+    yield from _beside(collapse_sheet, ("support", "parting"), further)
 
 
 class _Beside(NamedTuple):
@@ -196,7 +200,7 @@ _BESIDE = {
 }
 
 
-def _beside(draw: Callable[..., Any], names: Sequence[str], further: Further) -> Iterator[Sketch]:
+def _beside(draw: Callable[..., Sheet], names: Sequence[str], further: Further) -> Iterator[Sketch]:
     """The pictures of those tables beside the metrics that there are."""
     for name in names:
         table, split = further(name), FURTHER[name][1]

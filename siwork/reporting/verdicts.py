@@ -128,7 +128,7 @@ def card(one: Together, source: Run | pd.DataFrame | None, *, level: str = "h4")
         head,
         strip(shown, is_change(shown)),
         element("p", named, numbers, class_="number soft") if numbers else "",
-        element("dl", *body),
+        element("dl", *body, class_="facts"),
         element("p", _capital(rates(shown)), ".", class_="soft"),
         _seeds(one),
         "" if source is None else _completions(shown, source),

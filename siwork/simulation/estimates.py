@@ -11,27 +11,30 @@ from typing import NamedTuple
 import numpy as np
 
 from siwork.metrics.intervals import equal_bounds
-from siwork.metrics.limits import REASONS, Spread, divide, open_limits, share_limits
+from siwork.metrics.limits import (
+    ALIKE,
+    BOTTOM,
+    EQUAL,
+    KINDS,
+    LINEAR,
+    ONE,
+    PLAIN,
+    SAME,
+    SCORE,
+    TOP,
+    WILSON,
+    Spread,
+    divide,
+    open_limits,
+    share_limits,
+)
 
 LEVEL = 0.95
 _SMALL = 1e-12  # squares below which a closer look is worth its time
 _LOOK = 32  # problems that are looked at first
-_EQUAL = 1e-12  # values this near to each other, relative to their size, count as equal
-KINDS = (
-    *REASONS,
-    "score t over problems",
-    "Wilson over problems",
-    "t over problems",
-    "score t, linearised over problems",
-    "one problem, so no interval",
-    "all problems equal, so no interval",
-    "Wilson bound: all at the top",
-    "Wilson bound: all at the bottom",
-    "Wilson bound: all equal",
-    "no interval: too few problems to trust one",
-)
-SCORE, WILSON, PLAIN, LINEAR, ONE, EQUAL, TOP, BOTTOM, ALIKE, FEW = range(len(REASONS), len(KINDS))
-_STAYS = np.array([word.startswith("Wilson") for word in KINDS])
+METHODS = (*KINDS, "no interval: too few problems to trust one")
+_FEW = len(KINDS)
+_STAYS = np.array([word.startswith("Wilson") for word in METHODS])
 
 
 class Found(NamedTuple):
@@ -41,7 +44,7 @@ class Found(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     n: np.ndarray  # problems behind each value
-    kind: np.ndarray  # place in KINDS
+    kind: np.ndarray  # place in METHODS
 
 
 def means(x: np.ndarray, least: np.ndarray, most: np.ndarray, fewest: np.ndarray) -> Found:
@@ -71,7 +74,7 @@ def means(x: np.ndarray, least: np.ndarray, most: np.ndarray, fewest: np.ndarray
     kind = np.where(within, np.where(ends, WILSON, SCORE), PLAIN)
     low, high = (start + width * end for end in (low, high))
     flat &= n >= 2
-    flat[flat] = ~(np.ptp(rest[flat], axis=1) * width[flat] > _EQUAL * np.maximum(1.0, np.abs(value[flat])))
+    flat[flat] = ~(np.ptp(rest[flat], axis=1) * width[flat] > EQUAL * np.maximum(1.0, np.abs(value[flat])))
     found = _finished(Found(value, low, high, n, kind), why, flat, (a, b), n)
     return _enough(found, fewest[:, None])
 
@@ -93,7 +96,7 @@ def ratios(part: np.ndarray, whole: np.ndarray, fewest: int = 5) -> Found:
     spread, flat = _spread(value, rest, total, n)
     low, high, why = share_limits(spread, np.zeros(n.shape, bool), LEVEL)
     flat &= n >= 2
-    flat[flat] = ~(np.abs(rest[flat]) > _EQUAL * whole[flat]).any(axis=1)
+    flat[flat] = ~(np.abs(rest[flat]) > EQUAL * whole[flat]).any(axis=1)
     units = np.where(n >= 2, np.maximum(divide(total, whole.max(axis=2).astype(float)), 2.0), n)
     ends = np.zeros(n.shape), np.ones(n.shape)
     found = _finished(Found(value, low, high, n, np.full(n.shape, LINEAR)), why, flat, ends, units)
@@ -127,7 +130,7 @@ def _finished(
     bounds = equal_bounds(value, units, LEVEL, span)
     low, high = (np.where(equal, bound, end) for bound, end in zip(bounds, (low, high), strict=True))
     kind = np.where(why == 0, found.kind, why)
-    which = np.select([np.isnan(low), value == high, value == low], [EQUAL, TOP, BOTTOM], ALIKE)
+    which = np.select([np.isnan(low), value == high, value == low], [SAME, TOP, BOTTOM], ALIKE)
     kind = np.where(found.n < 2, ONE, np.where(equal, which, kind))
     return found._replace(low=low, high=high, kind=kind)
 
@@ -138,4 +141,4 @@ def _enough(found: Found, fewest: np.ndarray) -> Found:
     if not where.any():
         return found
     low, high = (np.where(where, np.nan, end) for end in (found.low, found.high))
-    return found._replace(low=low, high=high, kind=np.where(where, FEW, found.kind))
+    return found._replace(low=low, high=high, kind=np.where(where, _FEW, found.kind))

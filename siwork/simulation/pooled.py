@@ -11,7 +11,7 @@ import pyarrow as pa
 from siwork.metrics.calibration import mass_edges, reliability
 from siwork.metrics.catalogue import span_of
 from siwork.metrics.intervals import student_t
-from siwork.metrics.limits import divide
+from siwork.metrics.limits import EQUAL, divide
 from siwork.metrics.study import BINS
 from siwork.schema import KnobError
 from siwork.simulation.estimates import LEVEL
@@ -20,7 +20,6 @@ from siwork.simulation.table import simulate
 from siwork.simulation.world import World
 
 _KEYS = ("run", "split", "round")
-_EQUAL = 1e-12  # values this near to each other, relative to their size, count as equal
 
 
 def over(world: World, seeds: Sequence[int]) -> pd.DataFrame:
@@ -72,7 +71,7 @@ def _over_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndar
     n = known.sum(axis=0)
     value = divide(np.where(known, x, 0.0).sum(axis=0), n)
     least, most = np.where(known, x, np.inf).min(axis=0), np.where(known, x, -np.inf).max(axis=0)
-    equal = ~(most - least > _EQUAL * np.maximum(1.0, np.abs(most)))
+    equal = ~(most - least > EQUAL * np.maximum(1.0, np.abs(most)))
     square = np.where(known, x - value, 0.0) ** 2
     half = student_t(n, LEVEL) * np.sqrt(divide(square.sum(axis=0), (n - 1.0) * n))
     half[equal] = np.nan

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from siwork.metrics.catalogue import metric_of
 from siwork.metrics.intervals import grouped_change
-from siwork.simulation.estimates import KINDS, LEVEL, Found, means, ratios
+from siwork.simulation.estimates import LEVEL, METHODS, Found, means, ratios
 from siwork.simulation.play import Trace, play
 from siwork.simulation.series import ANY, Mean, Share, sampled, split_of
 from siwork.simulation.truths import Verdicts
@@ -22,7 +22,7 @@ _OWN = {"kl_selected": "nats"}  # units of metrics that only a simulator knows
 _OF_SCORES = (
     "mean_score", "precision", "recall", "false_positive_rate", "false_negative_rate", "proxy_gold_gap", "ece",
 )  # fmt: skip
-_NONE = 2 * len(KINDS)  # behind the last kind, each with and without few problems
+_NONE = 2 * len(METHODS)  # behind the last kind, each with and without few problems
 _FEW = 10  # problems below which a method says so
 
 
@@ -39,7 +39,7 @@ class Series(NamedTuple):
     n: np.ndarray
     truth: np.ndarray
     how: str
-    kind: np.ndarray  # place in KINDS, 0 where `how` says all
+    kind: np.ndarray  # place in METHODS, 0 where `how` says all
     lacking: str  # said instead where there is no value
 
 
@@ -175,7 +175,7 @@ def _framed(run: str, series: list[Series]) -> pd.DataFrame:
 def _methods(series: list[Series]) -> pa.Array:
     """Estimator and interval of each row in words, or why there is no value."""
     value, kind, n = (np.concatenate([getattr(one, name) for one in series]) for name in ("value", "kind", "n"))
-    kind = np.where(np.isnan(value), _NONE, kind + len(KINDS) * (n < _FEW))
+    kind = np.where(np.isnan(value), _NONE, kind + len(METHODS) * (n < _FEW))
     which = np.repeat(np.arange(len(series)), [len(one.value) for one in series])
     keys, back = np.unique(which * (_NONE + 1) + kind, return_inverse=True)
     words = [_words(series[i], k) for i, k in zip(*(x.tolist() for x in np.divmod(keys, _NONE + 1)), strict=True)]
@@ -185,5 +185,5 @@ def _methods(series: list[Series]) -> pa.Array:
 def _words(one: Series, kind: int) -> str:
     if kind == _NONE:
         return one.lacking
-    few, kind = divmod(kind, len(KINDS))
-    return one.how + (f"; {KINDS[kind]}" if kind else "") + ("; few_problems" if few else "")
+    few, kind = divmod(kind, len(METHODS))
+    return one.how + (f"; {METHODS[kind]}" if kind else "") + ("; few_problems" if few else "")

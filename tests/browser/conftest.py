@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from labserver import CHROMIUM, READY, RUN, SHUTDOWN, chromium, evaluate, jupyterlab, write_notebook
+from labserver import READY, RUN, SHUTDOWN, evaluate, jupyterlab, write_notebook
 
 # a widget whose view is gone when its state arrives: seen when a page is reloaded, harmless there
 PASSED_OVER = ("[anywidget] Failed to initialize model",)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium for the tests of one module."""
-    if not CHROMIUM.exists():
-        pytest.skip("needs /usr/bin/chromium: apt-get install chromium")
-    play = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    play.expect.set_options(timeout=20_000)
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

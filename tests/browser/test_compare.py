@@ -8,7 +8,7 @@ import ipywidgets as w
 import pytest
 from playwright.sync_api import expect
 
-from driving import DRAWN, finished, open_alone, turn_to
+from driving import DRAWN, finished, turn_to
 from labserver import ask
 from siwork import Run, Sizes, run
 from siwork_widgets import Lab
@@ -93,8 +93,8 @@ def file(folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_exported_lab_needs_nothing_else(file, open_page, faults, scheme):
-    page = open_alone(open_page, file, faults, color_scheme=scheme)
+def test_the_exported_lab_needs_nothing_else(file, open_file, scheme):
+    page = open_file(file, color_scheme=scheme)
     tabs = page.get_by_role("tab")
     assert tabs.all_inner_texts() == list(TABS)
     for tab in tabs.all():

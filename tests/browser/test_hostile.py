@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from driving import DRAWN, hover, open_alone, turn_to
+from driving import DRAWN, hover, turn_to
 from hostile import PAYLOADS, RAN, tame
 from made import made_run
 from siwork.store import Run, Writer
@@ -134,9 +134,9 @@ def test_objects_and_single_panels_show_hostile_runs_as_text(notebook, runs):
     check_tame(page, ".jp-RenderedHTMLCommon")
 
 
-def test_the_exported_lab_shows_hostile_runs_as_text(runs, open_page, faults, tmp_path):
+def test_the_exported_lab_shows_hostile_runs_as_text(runs, open_file, tmp_path):
     lab = Lab(runs)
-    page = open_alone(open_page, lab.export(tmp_path / "lab.html"), faults)
+    page = open_file(lab.export(tmp_path / "lab.html"))
     w.Widget.close_all()
     for tab in page.get_by_role("tab").all():
         tab.click()

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from driving import DRAWN, click_point, open_alone
+from driving import DRAWN, click_point
 from labserver import ask
 from siwork.simulation import PRESETS
 
@@ -77,7 +77,7 @@ def test_presets_truth_and_worlds_that_cannot_be(notebook):
     page.wait_for_function(CHANGED, arg=before)
 
 
-def test_seeds_come_one_by_one_and_a_point_opens_its_problems(notebook, lab, open_page, faults):
+def test_seeds_come_one_by_one_and_a_point_opens_its_problems(notebook, lab, open_file):
     page = notebook(ONE)
     drawn(page)
     progress = page.locator(".sw-sim-progress pre")
@@ -94,7 +94,7 @@ def test_seeds_come_one_by_one_and_a_point_opens_its_problems(notebook, lab, ope
     click_point(page, page.locator(".sw-sim-performance .points path").nth(3), behind.locator("tbody tr").first)
     expect(behind).to_contain_text(re.compile(r"Seed 0, round \d+, heldout"))
     assert ask(page, "simulator.export('simulator.html')") == ""
-    alone = open_alone(open_page, lab[0] / "simulator.html", faults)
+    alone = open_file(lab[0] / "simulator.html")
     for figure in alone.locator(".sw-plot").all():
         figure.scroll_into_view_if_needed()
         expect(figure).to_have_attribute("data-drawn", re.compile(r"\d"))

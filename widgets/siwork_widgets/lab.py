@@ -1,6 +1,7 @@
 """`Lab`: launch runs, follow them, see what they do to the model, and read the completions behind every number.
 
-The panel is there at once: what takes long to load is loaded in the background from the moment this module is imported.
+The panel is there at once: what takes long to load is loaded in the background from the moment this module is imported, and
+a part that nobody looks at is not made.
 """
 
 from __future__ import annotations
@@ -22,20 +23,18 @@ from siwork_widgets.watch.opening import opened
 from siwork_widgets.watch.source import Snapshot, Source
 
 TABS = ("Overview", "Diversity", "Tail", "Verifier", "Collapse", "Samples", "Compare")
-_SOON, _LATER = 0.25, 1.0  # s between two ticks: while anything goes on, and while nothing does
-_HEAVY = (
-    "watch.making",
-    "tabs.overview",
-    "launch.launching",
-    "samples.samples",
-    "compare.comparing",
-)  # modules, in the order in which they are needed
+_NOW, _SOON, _LATER = 0.1, 0.25, 1.0  # s between two ticks: while something is made, while a run goes on, else
+_READ = ("Overview", "Diversity", "Tail", "Verifier", "Collapse")  # of little weight: made before they are turned to
+_FIRST = ("watch.making", "tabs.overview")  # modules that the first picture needs
+_THEN = ("launch.launching", "samples.samples", "compare.comparing")
 
 
 def _load() -> None:
-    for name in _HEAVY:
+    for name in _FIRST:
         import_module(f"siwork_widgets.{name}")
     import_module("siwork_widgets.kit.figure").packed_plotlyjs()
+    for name in _THEN:
+        import_module(f"siwork_widgets.{name}")
 
 
 _LOADING = Thread(target=_load, name="siwork load", daemon=True)
@@ -83,9 +82,10 @@ class Lab(w.VBox):
         self._places = {name: w.VBox([w.Label("loading …")]) for name in ("Launcher", *TABS)}
         self.above = w.Accordion([self._places["Launcher"], self.opener], titles=("Launch, stop, fork", "Open runs"))
         self.above.selected_index = None if self._snapshot.runs else 0
+        self.above.observe(lambda _: self.tick(), "selected_index")
         self.fault = Text(label="what went wrong", lines=6)
         self.doing = w.Label()
-        self.clock = Clock(self.tick, seconds=_SOON, label="siwork Lab")
+        self.clock = Clock(self.tick, seconds=_NOW, label="siwork Lab")
         self.pages = w.Tab([self._places[name] for name in TABS], titles=TABS, selected_index=0)
         self.pages.observe(lambda _: self._turned(), "selected_index")
         named = {"above": self.above, "lab-fault": self.fault, "doing": self.doing, "tabs": self.pages}
@@ -133,12 +133,16 @@ class Lab(w.VBox):
     # ── following the runs ─────────────────────────────────────────────────────────────────────────────
     def tick(self) -> None:
         """Look at the disk, and show what is new; called by the browser's clock."""
-        lacking = [name for name in ("Overview", "Launcher", *TABS) if name not in self._made]
+        lacking = self._lacking()
         if lacking and not _LOADING.is_alive():
-            chosen = TABS[self.pages.selected_index or 0]
-            self._make(chosen if chosen in lacking else lacking[0])
+            self._make(lacking[0])
         self._snapshot = self.source.poll()
         self._show(self._snapshot)
+
+    def _lacking(self) -> list[str]:
+        """Parts in sight that are not made yet; once nothing else goes on, also what can be turned to next."""
+        seen = [TABS[self.pages.selected_index or 0], *(["Launcher"] if self.above.selected_index == 0 else [])]
+        return [name for name in (*seen, *(() if self._snapshot.busy else _READ)) if name not in self._made]
 
     def wait(self, seconds: float = 60.0) -> Snapshot:
         """Tick until all that is on the disk is measured, drawn and shown, or the time is over."""
@@ -171,10 +175,10 @@ class Lab(w.VBox):
         if stale:
             self._show_one(stale[0], snapshot)
         self._tell(snapshot)
-        going = snapshot.busy or len(stale) > 1 or len(self._made) <= len(TABS)
+        making = snapshot.busy or len(stale) > 1 or bool(self._lacking())
         running = any(status.state == "running" for status in snapshot.statuses.values())
         launching = "Launcher" in self._made and bool(self._made["Launcher"].playing.folders)
-        self.clock.seconds = _SOON if going or running or launching else _LATER
+        self.clock.seconds = _NOW if making else _SOON if running or launching else _LATER
 
     def _show_one(self, name: str, snapshot: Snapshot) -> None:
         words = ""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import ipywidgets as w
 import pandas as pd
 
-from siwork.figures import fig_curves
+from siwork.figures.curves import curves_sheet
 from siwork.reporting.compare import Comparison
 from siwork.schema import SPLITS
 from siwork.sweep import ablation
@@ -292,5 +292,5 @@ def _curves(asked: _Asked) -> Picture | None:
     metrics = [name for name in asked.metrics if name in there][:_MOST]
     if table.empty or not metrics:
         return None
-    figure = fig_curves(table, split=asked.split, metrics=metrics)
-    return picture(figure, f"{', '.join(metrics)} over rounds, {asked.split}: {', '.join(asked.curves)}")
+    sheet = curves_sheet(table, split=asked.split, metrics=metrics)
+    return picture(sheet.spec(), f"{', '.join(metrics)} over rounds, {asked.split}: {', '.join(asked.curves)}")

@@ -38,7 +38,7 @@ def drawn(tab: str, comparison: Comparison, further: Further) -> Iterator[Pictur
     """
     table = tidy(comparison.table)
     found = QUESTIONS[QUESTION[tab]].draw(table, further)
-    return (fitted(picture(each.figure, each.sentence, each.caption)) for each in found)
+    return (fitted(picture(each.sheet.spec(), each.sentence, each.caption)) for each in found)
 
 
 def metrics_of(tab: str, table: pd.DataFrame) -> list[str]:
