@@ -30,7 +30,7 @@ def set_knob(page: Any, name: str, value: object, within: str = ".sw-launcher") 
 
 def finished(page: Any, name: str) -> None:
     """Wait until the bar of a run says that it is finished."""
-    said = re.compile(rf"{re.escape(name)}\s+finished")  # bars are renamed one by one, so two may say one name a moment
+    said = re.compile(rf"{re.escape(name)}\s+finished")
     expect(page.locator(".sw-bars .sw-run", has_text=said)).to_have_count(1, timeout=_PLAYED)
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -93,11 +94,11 @@ def test_launch_answers_at_once_and_plays_siblings(desk):
     assert desk.launcher.said.text == f"Preparing {name}-s0, {name}-s1, {name}-s2 …"
     assert all("preparing …" in words for words in desk.launcher.bars.words)
     assert len(desk.launcher.bars.words) == 3
-    rows = None
+    rows = list(desk.launcher.bars.children)
     desk.until(lambda states: "running" in states.values())
-    rows = rows or list(desk.launcher.bars.children)
     assert "round " in desk.words
     desk.until_finished(3)
+    assert desk.launcher.said.text == ""
     assert list(desk.launcher.bars.children) == rows
     assert [each.name for each in desk.runs] == [f"{name}-s{s}" for s in range(3)]
     assert [each.seed for each in desk.runs] == [0, 1, 2]
@@ -448,7 +449,7 @@ def test_progress_in_words(played):
 
 def test_at_most_twelve_bars_those_at_work_first():
     bars = Bars()
-    lines = [Line(f"run {i}", "finished" if i < 20 else "running", i / 30, "words") for i in range(30)]
+    lines = [Line(Path(f"{i}"), f"run {i}", "finished" if i < 20 else "running", i / 30, "words") for i in range(30)]
     bars.show(lines)
     rows = bars.children
     assert len(bars.words) == 12

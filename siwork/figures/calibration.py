@@ -65,7 +65,7 @@ def fig_calibration(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
 
 
 def calibration_sheet(x: pd.DataFrame, *, split: str = "train") -> Sheet:
-    """What `fig_calibration` shows, not yet a plotly Figure."""
+    """What `fig_calibration` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
     checked_split(split)
     has = set(getattr(x, "columns", ()))
     if has >= _BINS | {"count"}:

@@ -71,7 +71,7 @@ def fig_collapse(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
 
 
 def collapse_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
-    """What `fig_collapse` shows, not yet a plotly Figure."""
+    """What `fig_collapse` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
     checked_split(split)
     has = set(getattr(x, "columns", ()))
     if has >= {"tail_mass", "lost", "expected_lost", "problems", "method"}:

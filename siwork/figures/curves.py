@@ -112,7 +112,7 @@ def curves_sheet(
     metrics: Sequence[str] | None = None,
     crossing: pd.DataFrame | None = None,
 ) -> Sheet:
-    """What `fig_curves` shows, not yet a plotly Figure."""
+    """What `fig_curves` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
     checked_split(split)
     table, crossed = tidy(x), read_crossing(crossing)
     lines, series = Lines(table), series_of(table)

@@ -54,7 +54,7 @@ def fig_diversity(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
 
 
 def diversity_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
-    """What `fig_diversity` shows, not yet a plotly Figure."""
+    """What `fig_diversity` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
     checked_split(split)
     table = tidy(x)
     lines, series = Lines(table), series_of(table)

@@ -54,7 +54,7 @@ def fig_tail(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
 
 
 def tail_sheet(x: pd.DataFrame, *, split: str = "train") -> Sheet:
-    """What `fig_tail` shows, not yet a plotly Figure."""
+    """What `fig_tail` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
     checked_split(split)
     columns = set(getattr(x, "columns", ()))
     if columns >= LORENZ:

@@ -6,10 +6,8 @@ a part that nobody looks at is not made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import ipywidgets as w
@@ -18,27 +16,16 @@ from siwork.schema import SiworkError
 from siwork.store import Run
 from siwork_widgets.kit.clock import Clock
 from siwork_widgets.kit.text import Text
+from siwork_widgets.parts import LAUNCHER, PLOTLYJS, TABS, part, there
 from siwork_widgets.watch.opener import Opener
 from siwork_widgets.watch.opening import opened
 from siwork_widgets.watch.source import Snapshot, Source
 
-TABS = ("Overview", "Diversity", "Tail", "Verifier", "Collapse", "Samples", "Compare")
 _NOW, _SOON, _LATER = 0.1, 0.25, 1.0  # s between two ticks: while something is made, while a run goes on, else
-_READ = ("Overview", "Diversity", "Tail", "Verifier", "Collapse")  # of little weight: made before they are turned to
-_FIRST = ("watch.making", "tabs.overview")  # modules that the first picture needs
-_THEN = ("launch.launching", "samples.samples", "compare.comparing")
+_READ = TABS[:5]  # of little weight: made before they are turned to
 
-
-def _load() -> None:
-    for name in _FIRST:
-        import_module(f"siwork_widgets.{name}")
-    import_module("siwork_widgets.kit.figure").packed_plotlyjs()
-    for name in _THEN:
-        import_module(f"siwork_widgets.{name}")
-
-
-_LOADING = Thread(target=_load, name="siwork load", daemon=True)
-_LOADING.start()
+there("Overview")
+there(PLOTLYJS)
 
 
 class Lab(w.VBox):
@@ -79,8 +66,8 @@ class Lab(w.VBox):
     def _build(self) -> None:
         self.opener = Opener(self._open)
         # a place for each part, since tabs that are exchanged turn the browser back to the first one
-        self._places = {name: w.VBox([w.Label("loading …")]) for name in ("Launcher", *TABS)}
-        self.above = w.Accordion([self._places["Launcher"], self.opener], titles=("Launch, stop, fork", "Open runs"))
+        self._places = {name: w.VBox([w.Label("loading …")]) for name in (LAUNCHER, *TABS)}
+        self.above = w.Accordion([self._places[LAUNCHER], self.opener], titles=("Launch, stop, fork", "Open runs"))
         self.above.selected_index = None if self._snapshot.runs else 0
         self.above.observe(lambda _: self.tick(), "selected_index")
         self.fault = Text(label="what went wrong", lines=6)
@@ -92,33 +79,22 @@ class Lab(w.VBox):
         for kind, widget in named.items():
             widget.add_class(f"sw-{kind}")
 
-    def _makers(self) -> dict[str, Callable[[], Any]]:
-        """How each part is made, in the order in which they are; the modules are loaded by then."""
-        from siwork_widgets.compare.comparing import Compare
-        from siwork_widgets.launch.launching import Launcher
-        from siwork_widgets.samples.samples import Samples
-        from siwork_widgets.tabs.overview import Overview
-        from siwork_widgets.tabs.tabs import QuestionTab
-
-        def question(name: str) -> Callable[[], Any]:
-            return lambda: QuestionTab(name, self.open_rows)
-
-        return {
-            "Overview": lambda: Overview(self.open_rows),
-            "Launcher": lambda: Launcher(self._launched),
-            **{name: question(name) for name in ("Diversity", "Tail", "Verifier", "Collapse")},
-            "Samples": lambda: Samples(self.source.rows),
-            "Compare": lambda: Compare(
-                open_rows=self.open_rows, on_launched=lambda places: self.launcher.expect(places)
-            ),
-        }
-
     def _make(self, name: str) -> Any:
-        """One part of the panel, made when it is first asked for."""
+        """One part of the panel, made when it is first asked for; waits until it is loaded."""
         if name not in self._made:
-            self._made[name] = self._makers()[name]()
+            self._made[name] = self._new(name)
             self._places[name].children = [self._made[name]]
         return self._made[name]
+
+    def _new(self, name: str) -> Any:
+        made = part(name)
+        if name == LAUNCHER:
+            return made(self._launched)
+        if name == "Samples":
+            return made(self.source.rows)
+        if name == "Compare":
+            return made(open_rows=self.open_rows, on_launched=lambda places: self.launcher.expect(places))
+        return made(self.open_rows) if name == "Overview" else made(name, self.open_rows)
 
     @property
     def tabs(self) -> dict[str, Any]:
@@ -128,27 +104,28 @@ class Lab(w.VBox):
     @property
     def launcher(self) -> Any:
         """The launcher above the tabs; waits until it is loaded."""
-        return self._make("Launcher")
+        return self._make(LAUNCHER)
 
     # ── following the runs ─────────────────────────────────────────────────────────────────────────────
     def tick(self) -> None:
         """Look at the disk, and show what is new; called by the browser's clock."""
-        lacking = self._lacking()
-        if lacking and not _LOADING.is_alive():
-            self._make(lacking[0])
+        if there(PLOTLYJS):
+            part(PLOTLYJS).shared()  # goes ahead, so that the page unpacks it while this kernel measures
+        ready = [name for name in self._lacking() if there(name)]
+        if ready:
+            self._make(ready[0])
         self._snapshot = self.source.poll()
         self._show(self._snapshot)
 
     def _lacking(self) -> list[str]:
         """Parts in sight that are not made yet; once nothing else goes on, also what can be turned to next."""
-        seen = [TABS[self.pages.selected_index or 0], *(["Launcher"] if self.above.selected_index == 0 else [])]
+        seen = [TABS[self.pages.selected_index or 0], *([LAUNCHER] if self.above.selected_index == 0 else [])]
         return [name for name in (*seen, *(() if self._snapshot.busy else _READ)) if name not in self._made]
 
     def wait(self, seconds: float = 60.0) -> Snapshot:
         """Tick until all that is on the disk is measured, drawn and shown, or the time is over."""
-        _LOADING.join(seconds)
         self._snapshot = self.source.wait(seconds)
-        self._make("Launcher")
+        self._make(LAUNCHER)
         for name in TABS:
             self._show_one(name, self._snapshot)
         self._show(self._snapshot)
@@ -167,8 +144,8 @@ class Lab(w.VBox):
     def _show(self, snapshot: Snapshot) -> None:
         """The launcher and the visible tab, and one of the others, so that a tick stays short."""
         chosen = TABS[self.pages.selected_index or 0]
-        if "Launcher" in self._made:
-            self._made["Launcher"].show(snapshot)
+        if LAUNCHER in self._made:
+            self._made[LAUNCHER].show(snapshot)
         if chosen in self._made:
             self._show_one(chosen, snapshot)
         stale = [name for name in TABS if name in self._made and self._versions.get(name) != snapshot.version]
@@ -177,7 +154,7 @@ class Lab(w.VBox):
         self._tell(snapshot)
         making = snapshot.busy or len(stale) > 1 or bool(self._lacking())
         running = any(status.state == "running" for status in snapshot.statuses.values())
-        launching = "Launcher" in self._made and bool(self._made["Launcher"].playing.folders)
+        launching = LAUNCHER in self._made and bool(self._made[LAUNCHER].playing.folders)
         self.clock.seconds = _NOW if making else _SOON if running or launching else _LATER
 
     def _show_one(self, name: str, snapshot: Snapshot) -> None:
@@ -209,7 +186,7 @@ class Lab(w.VBox):
         """Another tab was chosen: it comes first from now on."""
         name = TABS[self.pages.selected_index or 0]
         self.source.first = name
-        if name in self._made or not _LOADING.is_alive():
+        if name in self._made or there(name):
             self._show_one(name, self._snapshot)
 
     # ── what a reader does ─────────────────────────────────────────────────────────────────────────────

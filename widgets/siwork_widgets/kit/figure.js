@@ -20,7 +20,11 @@ async function unbox(bytes) {
 
 function plotly(model) {
   const name = model.get("plotlyjs")?.slice("IPY_MODEL_".length);
-  globalThis[PLOTLY] ??= model.widget_manager.get_model(name).then((box) => unbox(box.get("source")));
+  return loaded(() => model.widget_manager.get_model(name));
+}
+
+function loaded(box) {
+  globalThis[PLOTLY] ??= box().then((model) => unbox(model.get("source")));
   return globalThis[PLOTLY].catch((error) => {
     delete globalThis[PLOTLY]; // the next figure tries again
     throw error;
@@ -164,4 +168,9 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+// of the model that holds plotly.js: unpacked as soon as it arrives, while the kernel still measures
+function initialize({ model }) {
+  if (model.get("source")) loaded(async () => model).catch(() => {}); // a figure says what is wrong
+}
+
+export default { initialize, render };

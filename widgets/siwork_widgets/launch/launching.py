@@ -85,6 +85,7 @@ class Launcher(w.VBox):
         self._runs: dict[Path, Run] = {}
         self._statuses: Mapping[str, Status] = {}
         self._pressed = -_DOUBLE
+        self._awaited: list[Path] = []  # what is being prepared, as `said` says
         super().__init__()
         self._make_controls(folder)
         self._make_buttons()
@@ -156,8 +157,10 @@ class Launcher(w.VBox):
             self._safely(lambda: self._on_launched(born))
 
     def _refresh(self) -> None:
+        if self._awaited and not any(self.playing.state(folder) == "preparing" for folder in self._awaited):
+            self._say("")
         begun = [folder for folder in self.playing.folders if folder not in self._runs and self.playing.coming(folder)]
-        lines = [Line(folder.name, "preparing", 0.0, "preparing …") for folder in begun]
+        lines = [Line(folder, folder.name, "preparing", 0.0, "preparing …") for folder in begun]
         lines += [line for line in map(self._line, self._runs.values()) if line is not None]
         self.bars.show(lines)
         self.forking.show(list(self._runs.values()))
@@ -216,6 +219,7 @@ class Launcher(w.VBox):
     def _begin(self, jobs: Sequence[Job]) -> list[Path]:
         folders = self.playing.begin(jobs)
         self._say(f"Preparing {', '.join(folder.name for folder in folders)} …")
+        self._awaited = folders
         self._refresh()
         return folders
 
@@ -262,6 +266,7 @@ class Launcher(w.VBox):
             self._say("")
 
     def _say(self, sentence: str) -> None:
+        self._awaited = []
         self.said.show(sentence)
         self.said.layout.display = None if sentence else "none"
 

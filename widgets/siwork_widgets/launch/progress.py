@@ -24,6 +24,7 @@ _MOST = 12  # bars
 class Line(NamedTuple):
     """One run as it is shown."""
 
+    folder: Path
     name: str
     state: str
     share: float  # of the whole run, 0 … 1
@@ -69,7 +70,7 @@ def line_of(run: Run, status: Status, begun: str, pace: Mapping[str, float]) -> 
         words = _running(run, status, pace)
     else:
         words = _WORDS[state].format(round=status.round, rounds=status.rounds, stage=status.stage or "start")
-    return Line(run.name, state, _share(status, state, pace), words, fault)
+    return Line(run.folder, run.name, state, _share(status, state, pace), words, fault)
 
 
 _WORDS = {
@@ -146,12 +147,12 @@ def _last_words(run: Run) -> str:
 
 
 class Bars(w.VBox):
-    """A bar and a sentence a run, at most twelve, those at work first; the others are counted."""
+    """A bar and a sentence a run, at most twelve, those at work first; the others are counted. A bar stays in its place."""
 
     children: Any  # of the box
 
     def __init__(self) -> None:
-        self._rows: list[tuple[w.FloatProgress, Text, w.HBox]] = []
+        self._rows: dict[Path, _Row] = {}  # by folder
         self.rest = w.Label()
         super().__init__()
         self.add_class("sw-bars")
@@ -159,21 +160,21 @@ class Bars(w.VBox):
     @property
     def words(self) -> list[str]:
         """What stands beside each bar."""
-        return [text.text for _, text, row in self._rows if row in self.children]
+        return [row.text.text for row in self.children if isinstance(row, _Row)]
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Show these runs; bars are changed in place."""
+        """Show these runs."""
         ranked = sorted(lines, key=lambda line: line.state not in _AT_WORK)
         shown, rest = ranked[:_MOST], ranked[_MOST:]
-        while len(self._rows) < len(shown):
-            self._rows.append(_row())
-        for (bar, text, _), line in zip(self._rows, shown, strict=False):
-            bar.value, bar.bar_style = line.share, _STYLES.get(line.state, "")
-            said = [("fault", f" {line.fault}")] if line.fault else []
-            text.show(("strong", line.name), f"  {line.words}", *said)
+        for line in shown:
+            if line.folder not in self._rows:
+                self._rows[line.folder] = _Row()
+            self._rows[line.folder].show(line)
         counts = ", ".join(f"{n} {state}" for state, n in Counter(line.state for line in rest).items())
         self.rest.value = f"and {len(rest)} more: {counts}" if rest else ""
-        inside = (*(row for _, _, row in self._rows[: len(shown)]), *([self.rest] if rest else []))
+        there = {line.folder for line in shown}
+        rows = [row for folder, row in self._rows.items() if folder in there]
+        inside = (*rows, *([self.rest] if rest else []))
         if self.children != inside:
             self.children = inside
 
@@ -182,10 +183,17 @@ _AT_WORK = ("preparing", "starting", "running", "waiting")
 _STYLES = {"finished": "success", "failed": "danger", "dead": "danger", "stopped": "warning", "running": "info"}
 
 
-def _row() -> tuple[w.FloatProgress, Text, w.HBox]:
-    bar = w.FloatProgress(min=0, max=1, layout=w.Layout(width="10em", flex="0 0 auto"))
-    text = Text(label="progress of a run", lines=4)
-    text.layout.flex, text.layout.min_width = "1 1 auto", "0"
-    row = w.HBox([bar, text], layout=w.Layout(align_items="center"))
-    row.add_class("sw-run")
-    return bar, text, row
+class _Row(w.HBox):
+    """The bar and the sentence of one run."""
+
+    def __init__(self) -> None:
+        self.bar = w.FloatProgress(min=0, max=1, layout=w.Layout(width="10em", flex="0 0 auto"))
+        self.text = Text(label="progress of a run", lines=4)
+        self.text.layout.flex, self.text.layout.min_width = "1 1 auto", "0"
+        super().__init__([self.bar, self.text], layout=w.Layout(align_items="center"))
+        self.add_class("sw-run")
+
+    def show(self, line: Line) -> None:
+        self.bar.value, self.bar.bar_style = line.share, _STYLES.get(line.state, "")
+        said = [("fault", f" {line.fault}")] if line.fault else []
+        self.text.show(("strong", line.name), f"  {line.words}", *said)
