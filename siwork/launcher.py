@@ -22,6 +22,7 @@ from siwork.schema import SiworkError
 from siwork.store import Run, Writer, log_file
 from siwork.tasks import Task
 
+_NICE = 10  # rounds make way for the notebook and the browser that look at them
 _started: list[subprocess.Popen[bytes]] = []  # kept so that finished children are reaped
 
 
@@ -138,6 +139,7 @@ def _child(words: list[str], threads: int | None, **ends: Any) -> subprocess.Pop
 
 
 def _main(folder: str, *more: str) -> int:
+    os.nice(_NICE)
     try:
         if more and folder not in _done(read_jobs(sys.stdin.buffer.read())):
             return 2

@@ -8,7 +8,6 @@ import shlex
 from html.parser import HTMLParser
 from itertools import pairwise
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -304,7 +303,7 @@ def test_a_forked_run_is_named_with_its_source(star, tmp_path):
 def test_versions_that_were_not_recorded_are_unknown(page, tmp_path):
     assert "other versions unknown: run.json does not record them: all runs." in page
     made = made_run(tmp_path / "a", made_with={"python": "3.11.7", "numpy": "2.4.6"})
-    told = repeat(Comparison(groups_of([made]), pd.DataFrame(), pd.DataFrame(), [], {}))
+    told = repeat(Comparison(groups_of([made]), {}, []))
     assert "Made with python 3.11.7, numpy 2.4.6: all runs." in told
 
 

@@ -15,6 +15,7 @@ from siwork.clinic import SIZES
 from siwork.diagnosis import NAMES, STATES, Diagnosis, Rates, diagnose
 from siwork.metrics import measure
 from siwork.reporting import compare, report
+from siwork.reporting.compare import Comparison
 from siwork.reporting.states import TITLES, counts, deciding, good, majority, rates, since, together
 from siwork.reporting.strip import strip
 from siwork.reporting.verdicts import verdicts
@@ -139,7 +140,9 @@ def test_without_truth_or_scores_what_cannot_be_said_is_unknown_with_its_reason(
 def test_seeds_that_disagree_are_said_to(both, sudden, healthy):
     mixed = Diagnosis(v for one in both.diagnoses.values() for v in one if v.run != "sudden-s1")
     group = both.groups[0]._replace(runs=[sudden[0], healthy])
-    part = verdicts(both._replace(groups=[group], diagnoses={group.name: mixed}))
+    found = Comparison([group], {}, [])
+    vars(found)["diagnoses"] = {group.name: mixed}  # in place of those made from `own`
+    part = verdicts(found)
     assert "Worst state: alarm in 1 of 2 seeds, fine in 1; the seeds disagree." in part
     assert f"Last good round: {mixed.last_good['sudden-s0']}, {LAST} by seed." in part
     card = part.split("<code>collapse</code>")[1].split("</article>")[0]

@@ -99,7 +99,7 @@ def test_the_clock_is_quick_while_a_run_goes_on_and_slow_when_it_is_done(tmp_pat
     lab.wait()
     assert lab.clock.seconds == 1.0
     lab._show(lab.snapshot._replace(statuses={"r": lab.snapshot.statuses["r"]._replace(state="running")}))
-    assert lab.clock.seconds == 0.25
+    assert lab.clock.seconds == 0.2
 
 
 def test_a_run_that_was_launched_here_is_followed(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -32,14 +34,33 @@ class Group(NamedTuple):
     runs: list[Run]
 
 
-class Comparison(NamedTuple):
-    """What a page or a summary is made of."""
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a page or a summary is made of; whatever takes time is made when it is first asked for.
+
+    groups : siblings
+    own : metric table of the single runs of each group, by its name
+    empty : names of runs without a finished round
+    """
 
     groups: list[Group]
-    table: pd.DataFrame  # metric table; run = name of the group; over seeds where a group has several runs
-    changes: pd.DataFrame  # last round − first round, with first_value and last_value
-    empty: list[str]  # names of runs without a finished round
-    diagnoses: dict[str, Diagnosis]  # by name of the group: the verdicts on each of its runs
+    own: Mapping[str, pd.DataFrame]
+    empty: list[str]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Metric table, run = name of the group; over seeds where a group has several runs."""
+        return pd.concat([_pooled(_levels(self.own[group.name]), group) for group in self.groups], ignore_index=True)
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """Last round − first round, with first_value and last_value. Raises RunError when rows cannot be read."""
+        return pd.concat([_changes(group, self.own[group.name]) for group in self.groups], ignore_index=True)
+
+    @cached_property
+    def diagnoses(self) -> dict[str, Diagnosis]:
+        """By name of the group: the verdicts on each of its runs."""
+        return {name: diagnose(own) for name, own in self.own.items()}
 
 
 def compare(runs: Iterable[Run]) -> Comparison:
@@ -76,11 +97,8 @@ def compared(groups: list[Group], tables: Mapping[str, pd.DataFrame], empty: Seq
     tables : metric table by name of the run, as `siwork.measure(run)` gives it
     empty : names of the runs without a finished round
     """
-    pairs = [(group, pd.concat([tables[run.name] for run in group.runs], ignore_index=True)) for group in groups]
-    table = pd.concat([_pooled(_levels(own), group) for group, own in pairs], ignore_index=True)
-    changes = pd.concat([_changes(group, own) for group, own in pairs], ignore_index=True)
-    diagnoses = {group.name: diagnose(own) for group, own in pairs}
-    return Comparison(groups, table, changes, list(empty), diagnoses)
+    own = {group.name: pd.concat([tables[run.name] for run in group.runs], ignore_index=True) for group in groups}
+    return Comparison(groups, own, list(empty))
 
 
 def _levels(table: pd.DataFrame) -> pd.DataFrame:

@@ -111,6 +111,7 @@ test("a push while it draws is drawn after it, never beside it", async () => {
   await page.frame();
   await turn();
   assert.equal(calls.react.length, 3);
+  done();
 });
 
 test("what is hidden is drawn when it is shown, and what changes its width is drawn anew", async () => {
@@ -234,12 +235,26 @@ test("the library is unpacked and run once a page, and its names stay inside", a
     figure.render({ model: state, el });
     return el.querySelector(".sw-plot");
   });
-  await page.frame();
-  for (let i = 0; i < 50 && all.some((plot) => !plot.dataset.drawn); i++) await turn();
+  for (let i = 0; i < 50 && all.some((plot) => !plot.dataset.drawn); i++) await Promise.all([page.frame(), turn()]);
   assert.deepEqual(all.map((plot) => plot.dataset.drawn), Array(8).fill(1));
   assert.equal(globalThis.runs, 1);
   assert.equal(globalThis.Plotly, "the page's own");
   delete globalThis.define;
+});
+
+test("figures are drawn one a frame, in the order asked for", async () => {
+  const page = open();
+  const { Plotly, calls } = fake();
+  globalThis[PLOTLY] = Promise.resolve(Plotly);
+  const heights = [100, 200, 300];
+  for (const height of heights) {
+    figure.render({ model: model({ shown: { spec: { ...SPEC, layout: { height } } }, hint: "" }), el: page.make("div") });
+  }
+  for (let i = 1; i <= 3; i++) {
+    await page.frame();
+    await turn();
+    assert.deepEqual(calls.react.map(({ layout }) => layout.height), heights.slice(0, i));
+  }
 });
 
 test("a library that cannot be had is said, and asked for again", async () => {

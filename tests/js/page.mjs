@@ -84,6 +84,7 @@ class Element {
 
 // a new page; its frames run and its observers are told when the test says so
 export function open() {
+  delete globalThis[Symbol.for("siwork.queue")];
   const page = { frames: new Map(), sizes: new Set(), sights: new Set(), changes: new Set(), media: new Set(), count: 0 };
   const observer = (set) =>
     class {

@@ -21,11 +21,11 @@ from siwork_widgets.watch.opener import Opener
 from siwork_widgets.watch.opening import opened
 from siwork_widgets.watch.source import Snapshot, Source
 
-_NOW, _SOON, _LATER = 0.1, 0.25, 1.0  # s between two ticks: while something is made, while a run goes on, else
+_SOON, _LATER = 0.2, 1.0  # s between two ticks: while anything goes on, and while nothing does
 _READ = TABS[:5]  # of little weight: made before they are turned to
 
-there("Overview")
 there(PLOTLYJS)
+there("Overview")
 
 
 class Lab(w.VBox):
@@ -60,6 +60,7 @@ class Lab(w.VBox):
         self._build()
         super().__init__([self.above, self.fault, self.doing, self.clock, self.pages])
         self.add_class("sw-panel").add_class("sw-lab")
+        part(PLOTLYJS).shared()  # goes ahead, so that the page unpacks it while this kernel measures
         self._show(self._snapshot)
 
     # ── what it is made of ─────────────────────────────────────────────────────────────────────────────
@@ -72,7 +73,7 @@ class Lab(w.VBox):
         self.above.observe(lambda _: self.tick(), "selected_index")
         self.fault = Text(label="what went wrong", lines=6)
         self.doing = w.Label()
-        self.clock = Clock(self.tick, seconds=_NOW, label="siwork Lab")
+        self.clock = Clock(self.tick, seconds=_SOON, label="siwork Lab")
         self.pages = w.Tab([self._places[name] for name in TABS], titles=TABS, selected_index=0)
         self.pages.observe(lambda _: self._turned(), "selected_index")
         named = {"above": self.above, "lab-fault": self.fault, "doing": self.doing, "tabs": self.pages}
@@ -109,8 +110,6 @@ class Lab(w.VBox):
     # ── following the runs ─────────────────────────────────────────────────────────────────────────────
     def tick(self) -> None:
         """Look at the disk, and show what is new; called by the browser's clock."""
-        if there(PLOTLYJS):
-            part(PLOTLYJS).shared()  # goes ahead, so that the page unpacks it while this kernel measures
         ready = [name for name in self._lacking() if there(name)]
         if ready:
             self._make(ready[0])
@@ -155,7 +154,7 @@ class Lab(w.VBox):
         making = snapshot.busy or len(stale) > 1 or bool(self._lacking())
         running = any(status.state == "running" for status in snapshot.statuses.values())
         launching = LAUNCHER in self._made and bool(self._made[LAUNCHER].playing.folders)
-        self.clock.seconds = _NOW if making else _SOON if running or launching else _LATER
+        self.clock.seconds = _SOON if making or running or launching else _LATER
 
     def _show_one(self, name: str, snapshot: Snapshot) -> None:
         words = ""

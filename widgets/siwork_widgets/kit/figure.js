@@ -1,5 +1,6 @@
 // Draws one plotly figure. plotly.js itself arrives once, packed, in a model that all figures share.
 const PLOTLY = Symbol.for("siwork.plotly");
+const QUEUE = Symbol.for("siwork.queue");
 const NAMES = { f: "Float", i: "Int", u: "Uint" };
 const CONFIG = {
   displaylogo: false, typesetMath: false, toImageButtonOptions: { format: "svg" },
@@ -7,6 +8,7 @@ const CONFIG = {
 };
 const UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
+const PATIENCE = 5000; // ms; a figure that takes longer must not keep the others from being drawn
 const LABEL = 100; // ms; plotly draws a point's label within 50
 const TURNS = { ArrowDown: 1, ArrowUp: -1 };
 
@@ -29,6 +31,19 @@ function loaded(box) {
     delete globalThis[PLOTLY]; // the next figure tries again
     throw error;
   });
+}
+
+// one figure a frame, in the order asked for: the page shows each and answers in between
+async function queue(paint) {
+  const waiting = (globalThis[QUEUE] ??= []);
+  if (waiting.push(paint) > 1) return;
+  while (waiting.length) {
+    let timer;
+    await Promise.race([waiting[0](), new Promise((done) => (timer = setTimeout(done, PATIENCE)))]);
+    clearTimeout(timer);
+    waiting.shift();
+    if (waiting.length) await new Promise(requestAnimationFrame);
+  }
 }
 
 function array({ dtype, shape, bytes }) {
@@ -66,7 +81,7 @@ function render({ model, el }) {
   const [plot, live] = [add("div", "sw-plot"), add("p", "sw-live")];
   const [why, note] = [add("p", "sw-why"), add("p", "sw-note")];
   let Plotly, frame = 0, timer = 0, at = -1, width = 0;
-  let stale = true, busy = false, gone = false, near = true;
+  let stale = true, queued = false, gone = false, near = true;
   el.classList.add("sw-figure");
   plot.tabIndex = 0;
   plot.setAttribute("data-lm-suppress-shortcuts", ""); // JupyterLab's command keys stay away
@@ -79,8 +94,6 @@ function render({ model, el }) {
     [...plot.querySelectorAll(".hovertext")].map((label) => line(label) || label.textContent).join("; ");
 
   async function draw({ spec }) {
-    Plotly ??= await plotly(model);
-    if (gone) return;
     const { data, layout } = unpack(spec);
     const font = { ...layout.font, color: getComputedStyle(el).color };
     await Plotly.react(plot, data, { ...layout, width, height: layout.height ?? 320, font }, CONFIG);
@@ -94,20 +107,35 @@ function render({ model, el }) {
   }
 
   async function paint() {
-    frame = 0;
     const shown = model.get("shown");
+    queued = false;
+    if (gone || !shown.spec) return;
+    [stale, why.textContent] = [false, ""];
+    await draw(shown).catch(fail);
+  }
+
+  async function look() {
+    frame = 0;
     width = el.clientWidth; // 0 in a hidden tab: drawn when it is shown
-    if (busy || gone || !stale || !width || !shown.spec) return;
+    if (queued || gone || !stale || !width || !model.get("shown").spec) return;
     if (!near && plot.dataset.drawn) return; // drawn anew once it comes into sight
-    [busy, stale, why.textContent] = [true, false, ""];
-    await draw(shown).catch((error) => (why.textContent = `This figure cannot be drawn here: ${error.message}`));
-    busy = false;
-    if (stale) schedule();
+    queued = true;
+    try {
+      Plotly ??= await plotly(model);
+      queue(paint);
+    } catch (error) {
+      queued = false;
+      fail(error);
+    }
+  }
+
+  function fail(error) {
+    why.textContent = `This figure cannot be drawn here: ${error.message}`;
   }
 
   function schedule() {
     stale = true;
-    frame ||= requestAnimationFrame(paint);
+    frame ||= requestAnimationFrame(look);
   }
 
   function update() {

@@ -10,6 +10,7 @@ from siwork_widgets.kit.figure import Picture
 WIDTH = 780  # px inside a panel's margins, in JupyterLab at 1 280 px with its side bar open
 _NARROW = 350  # px of a picture of one panel, which shares its row
 _ACROSS, _APART = 2, 0.1  # panels in a row, share of the width between them
+_LEFT = 70  # px: seven characters of a number, and the axis title
 _BETWEEN = 110  # px between two rows: axis below, title above
 _LINE, _SMALL, _ENTRY, _LETTER = 22, 16, 48, 7.0  # px of a legend's line, a title's line, a legend's mark, a letter
 
@@ -22,13 +23,16 @@ class _Panel(NamedTuple):
 
 
 def fitted(one: Picture) -> Picture:
-    """The picture with at most two panels in a row, as high as its legend and titles need; its layout is changed in place."""
+    """The picture with at most two panels in a row, as high as its legend and titles need, its margins fixed; changed in place."""
     layout = one.spec["layout"]
     margin = layout["margin"]
     inside = layout["height"] - margin["t"] - margin["b"]
     panels = _panels(layout)
     if len(_columns(panels)) > _ACROSS and _alike(panels):
         inside = _rearrange(panels, inside)
+    margin["l"] = _LEFT
+    for axis in ("xaxis", "yaxis"):
+        layout["template"]["layout"][axis]["automargin"] = False  # plotly draws everything twice to find its margins
     margin["t"] = 16 + _LINE * _legend_lines(one.spec) + _SMALL * _title_lines(layout)
     layout["height"] = inside + margin["t"] + margin["b"]
     return one

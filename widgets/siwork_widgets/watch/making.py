@@ -28,7 +28,7 @@ class Kept(NamedTuple):
     """What was made of some rounds of some runs."""
 
     comparison: Comparison
-    told: Told
+    told: Told | None
     tables: Mapping[str, pd.DataFrame]
     pictures: Mapping[str, tuple[Picture, ...]]
 
@@ -48,23 +48,27 @@ class Maker:
         self._parts: dict[tuple[Path, tuple[bytes, ...]], Part] = {}  # as long as tabs are drawn
         self._key: tuple[Any, ...] = ()  # folders and rounds that are compared
         self._old: list[str] = []  # tabs whose pictures are out of date, the longest first
+        self._untold = False  # whether the words are out of date
         self._owed = 0  # of them those to be drawn before anything is measured again
 
     @property
     def behind(self) -> bool:
-        """Whether a tab is still to be drawn."""
-        return bool(self._old)
+        """Whether a tab is still to be drawn, or the comparison to be put into words."""
+        return bool(self._old) or self._untold
 
     def step(self) -> None:
-        """New rounds, else the visible tab, else the tab that has waited longest."""
+        """New rounds, else the visible tab, else the words, else the tab that has waited longest."""
         wait = self._owed > 0 and self.behind  # rounds that come quickly must not keep tabs from being drawn
         runs = None if wait else self._work.asked()
         if runs is not None:
             self._measure(runs)
-        elif self._old:
+        elif self.behind:
             first = self._work.first()
-            self._owed -= 1
-            self._draw(first if first in self._old else self._old[0])
+            if self._untold and (first not in self._old or self._work.state.told is None):
+                self._tell()  # before the first pictures, for the words stand above them
+            else:
+                self._owed -= 1
+                self._draw(first if first in self._old else self._old[0])
 
     def _measure(self, runs: Sequence[Run]) -> None:
         before = self._found
@@ -75,6 +79,7 @@ class Maker:
             self._measure_one(run)
             if i == 0 and not before and new > 1:  # something to look at while others are measured
                 self._compare(runs)
+                self._tell()
                 self._draw(self._work.first())
         if self._moved(before) or self._work.state.comparison is None:
             self._compare(runs)
@@ -106,7 +111,7 @@ class Maker:
     def _compare(self, runs: Sequence[Run]) -> None:
         begun = [run for run in runs if run.folder in self._found]
         if not begun:
-            self._old = []
+            self._old, self._untold = [], False
             self._work.publish(comparison=None, told=None, tables={}, pictures={})
             return
         self._work.publish(doing="comparing")
@@ -116,7 +121,9 @@ class Maker:
             **self._work.state.pictures,
             **kept.pictures,
         }  # those of earlier rounds stay until there are new ones
-        self._work.publish(comparison=kept.comparison, told=kept.told, tables=kept.tables, pictures=pictures)
+        self._untold = kept.told is None
+        told = kept.told or self._work.state.told
+        self._work.publish(comparison=kept.comparison, told=told, tables=kept.tables, pictures=pictures)
         self._old += [tab for tab in QUESTION if tab not in self._old]
         self._old = [tab for tab in self._old if tab not in kept.pictures]
         self._owed = _TABS
@@ -125,7 +132,17 @@ class Maker:
         tables = {run.name: self._found[run.folder].table for run in begun}
         comparison = compared(groups_of(list(begun)), tables, [run.name for run in runs if run not in begun])
         own = pd.concat(list(tables.values()), ignore_index=True)
-        return Kept(comparison, told_of(comparison), {"own": own}, {})
+        return Kept(comparison, None, {"own": own}, {})
+
+    def _tell(self) -> None:
+        comparison, self._untold = self._work.state.comparison, False
+        words = ""
+        try:
+            self._work.publish(doing="comparing")
+            self._work.publish(told=None if comparison is None else told_of(comparison))
+        except _FAULTS as error:
+            words = f"what changed cannot be told now: {error}"
+        self._work.fault("words", words)
 
     def _draw(self, tab: str) -> None:
         comparison = self._work.state.comparison
@@ -158,9 +175,8 @@ class Maker:
             return
         kept, state = KEPT.get(self._key), self._work.state
         done: Mapping[str, tuple[Picture, ...]] = {} if kept is None else kept.pictures
-        if state.told is not None:
-            kept = Kept(comparison, state.told, state.tables, {**done, tab: state.pictures[tab]})
-            KEPT.keep(self._key, kept)
+        told = None if self._untold else state.told
+        KEPT.keep(self._key, Kept(comparison, told, state.tables, {**done, tab: state.pictures[tab]}))
 
     def _further(self, comparison: Comparison, name: str) -> pd.DataFrame | None:
         """A table beside the metrics, of the first run of each group; each is made once for the same rounds."""
