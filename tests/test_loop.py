@@ -204,6 +204,18 @@ def test_launch_returns_at_once_and_outlives_its_parent(tmp_path):
     assert found.rounds_done == 4
 
 
+def test_rounds_make_way_for_whoever_launched_them(tmp_path):
+    found = siwork.launch("vanilla", "countdown(numbers=3)", "tabular", rounds=200, folder=tmp_path / "l")
+    end = time.monotonic() + 60
+    while found.status().state != "running" and time.monotonic() < end:
+        time.sleep(0.02)
+    own, theirs = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, found.status().pid))
+    found.request_stop()
+    assert theirs == min(own + 10, 19)
+    while found.status().state == "running" and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def test_a_second_writer_is_refused(unbroken):
     with Writer(unbroken.folder), pytest.raises(Locked, match=str(os.getpid())):
         resume(unbroken.folder)

@@ -86,8 +86,8 @@ def test_rounds_of_a_child_process_appear_on_ticks(tmp_path):
         return snapshot.statuses["r"].state == "finished" and not snapshot.busy and 3 in seen
 
     until(lab, finished)
-    until(lab, lambda _: len(lab._made) == 5)
-    assert set(lab._made) == set(TABS[:5])  # what nobody looks at is not made
+    until(lab, lambda _: len(lab._made) == 6)
+    assert set(lab._made) == set(TABS[:6])  # what nobody looks at is not made
     lab.wait()
     assert lab.snapshot.comparison.table["round"].max() == 3
     assert drawn(lab, "Tail") == [one.label for one in lab.snapshot.pictures["Tail"]]

@@ -38,6 +38,14 @@ _task = asyncio.get_event_loop().create_task(_watch())
 """
 
 
+MOVED = """() => { globalThis.pictured = new Promise(done => {
+  const plot = document.querySelector('.sw-simulator .sw-plot');
+  document.addEventListener('keydown', () => { const began = performance.now();
+    new MutationObserver((_, seen) => { seen.disconnect(); requestAnimationFrame(() => done(performance.now() - began)); })
+      .observe(plot, {attributeFilter: ['data-drawn']});
+  }, {capture: true, once: true}); }); }"""
+
+
 class Page:
     """A notebook page that counts what it receives."""
 
@@ -172,15 +180,11 @@ def _simulator(browser: Any, url: str, home: Path) -> Iterator[str]:
     handle.focus()
     seconds = []
     for _ in range(25):
-        before = page.page.evaluate("document.querySelector('.sw-simulator .sw-plot').dataset.drawn")
-        began = time.perf_counter()
+        page.page.evaluate(MOVED)
         handle.press("ArrowRight")
-        page.page.wait_for_function(
-            "n => document.querySelector('.sw-simulator .sw-plot').dataset.drawn !== n", arg=before, polling="raf"
-        )
-        seconds.append(time.perf_counter() - began)
+        seconds.append(page.page.evaluate("pictured"))
         page.page.wait_for_timeout(300)
-    picture = f"{1000 * median(seconds):.0f} ms, median of 25"
+    picture = f"{median(seconds):.0f} ms, median of 25, largest {max(seconds):.0f} ms"
     yield f"Simulator, 1 000 problems × 20 rounds: slider to picture {picture}   (target 150 ms)"
     page.page.context.close()
 

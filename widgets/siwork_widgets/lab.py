@@ -22,7 +22,7 @@ from siwork_widgets.watch.opening import opened
 from siwork_widgets.watch.source import Snapshot, Source
 
 _SOON, _LATER = 0.2, 1.0  # s between two ticks: while anything goes on, and while nothing does
-_READ = TABS[:5]  # of little weight: made before they are turned to
+_AHEAD = TABS[:6]  # made before they are turned to, once nothing else goes on
 
 there(PLOTLYJS)
 there("Overview")
@@ -119,7 +119,7 @@ class Lab(w.VBox):
     def _lacking(self) -> list[str]:
         """Parts in sight that are not made yet; once nothing else goes on, also what can be turned to next."""
         seen = [TABS[self.pages.selected_index or 0], *([LAUNCHER] if self.above.selected_index == 0 else [])]
-        return [name for name in (*seen, *(() if self._snapshot.busy else _READ)) if name not in self._made]
+        return [name for name in (*seen, *(() if self._snapshot.busy else _AHEAD)) if name not in self._made]
 
     def wait(self, seconds: float = 60.0) -> Snapshot:
         """Tick until all that is on the disk is measured, drawn and shown, or the time is over."""
