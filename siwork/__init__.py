@@ -11,6 +11,7 @@ _HOME = {
     "Diagnosis": "diagnosis",
     "Foreign": "schema",
     "ImportFormatError": "schema",
+    "Imported": "importers",
     "KnobError": "schema",
     "Locked": "schema",
     "MissingExtra": "schema",
@@ -34,6 +35,8 @@ _HOME = {
     "fig_diversity": "figures",
     "fig_tail": "figures",
     "fork": "loop",
+    "from_trl": "importers",
+    "from_verl": "importers",
     "in_words": "reporting",
     "launch": "launcher",
     "measure": "metrics",
@@ -52,6 +55,7 @@ __all__ = [
     "Diagnosis",
     "Foreign",
     "ImportFormatError",
+    "Imported",
     "KnobError",
     "Locked",
     "MissingExtra",
@@ -74,6 +78,8 @@ __all__ = [
     "fig_diversity",
     "fig_tail",
     "fork",
+    "from_trl",
+    "from_verl",
     "in_words",
     "launch",
     "measure",
@@ -89,6 +95,7 @@ __all__ = [
 if TYPE_CHECKING:
     from siwork.diagnosis import Bounds, Diagnosis, Verdict, diagnose
     from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
+    from siwork.importers import Imported, from_trl, from_verl
     from siwork.launcher import launch
     from siwork.loop import Sizes, fork, resume, run
     from siwork.metrics import measure, over_seeds
@@ -112,7 +119,7 @@ if TYPE_CHECKING:
     from siwork.store import Run, Runs
     from siwork.tasks import task
 
-_ROOMS = ("clinic", "diagnosis", "figures", "metrics", "policies", "recipes", "schema", "store", "tasks")
+_ROOMS = ("clinic", "diagnosis", "figures", "importers", "metrics", "policies", "recipes", "schema", "store", "tasks")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,7 @@
+"""Logs of other frameworks as rows, with a report on what they can and cannot say."""
+
+from siwork.importers.capability import Capability, Report
+from siwork.importers.imported import Imported
+from siwork.importers.readers import from_trl, from_verl
+
+__all__ = ["Capability", "Imported", "Report", "from_trl", "from_verl"]

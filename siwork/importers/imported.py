@@ -1,0 +1,157 @@
+"""`Imported`: rows of another framework's log, and the report on what they can say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from siwork.importers.capability import Report, report_of
+from siwork.importers.found import OTHER, REWARD, Found
+from siwork.importers.identity import problem_id, problems_of, samples_of
+from siwork.importers.truth import Gold, column_of, gold_of
+from siwork.importers.values import series, text
+from siwork.schema import ImportFormatError, KnobError, check
+
+Score = str | tuple[str, float, float]
+_TAKEN = ("n_tokens", "finished", "logp", "entropy", "temperature", "agent")  # columns of a log that mean what ours do
+_SCALED = "'name' or score=('name', low, high)"
+_NEEDED = ("run", "round", "split", "problem", "sample", "prompt", "response")
+_ORDER = (*_NEEDED, "answer", "score", "gold", "weight", *_TAKEN)
+
+
+class Asked(TypedDict, total=False):
+    """What every reader takes beside the path.
+
+    run : name of the run; None takes the folder's
+    gold : truth: name of a column of the log, a function of a row, or a task; None takes what the format itself calls truth
+    answer : name of a column that holds the answer, or a function of a response's text
+    score : the reward that is the verifier's score, by name; with `(name, low, high)` it is scaled from low … high to 0 … 1
+    """
+
+    run: str | None
+    gold: Gold
+    answer: Any
+    score: Score | None
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """Rows as siwork's own, and what they can and cannot say.
+
+    rows : row table; columns that the log does not have are left out, raw rewards stay as `reward_<name>`, other columns of the
+        log as `log_<name>`
+    report : the capability report
+    """
+
+    rows: pd.DataFrame
+    report: Report
+
+    def __repr__(self) -> str:
+        return str(self.report)
+
+    def _repr_html_(self) -> str:
+        from siwork.importers.shown import imported_sheet
+
+        return imported_sheet(self.report)
+
+
+def assembled(found: Found, asked: Asked) -> Imported:
+    """Rows and report of what a reader found.
+
+    Raises
+    ------
+    ImportFormatError when there is no completion, or truth is no truth; KnobError for a column that the log lacks.
+    """
+    if not found.table.num_rows:
+        raise ImportFormatError(
+            f"no completion was found in {found.run!r} as {found.kind} ({found.skips}); is it another format?"
+        )
+    problems = problems_of(found.table)
+    frame = found.table.to_pandas(types_mapper=pd.ArrowDtype)
+    rows = frame.assign(run=asked.get("run") or found.run, problem=problems.problem, prompt=problems.prompt)
+    rows["sample"] = _samples(rows)
+    rows["response"] = rows["response"].fillna("")
+    rows, said = _judged(rows, asked, found.score)
+    if "advantage" in rows:
+        used = (rows["advantage"].fillna(0.0) != 0) & (rows["split"] == "train")
+        rows["weight"] = used.astype("double[pyarrow]")
+    first = [name for name in _ORDER if name in rows]
+    own = [name for name in rows if str(name).startswith((REWARD, OTHER, "score_"))]
+    rows = check(rows[[*first, *own]].reset_index(drop=True), needs=_NEEDED)
+    return Imported(rows, report_of(rows, found, (*problems.notes, *said)))
+
+
+def _samples(rows: pd.DataFrame) -> pd.Series:
+    """The log's own indices where they tell all completions of a problem apart, else the order of writing."""
+    key = ["round", "split", "problem", "sample"]
+    if "sample" in rows and rows["sample"].notna().all() and not rows[key].duplicated().any():
+        return rows["sample"]
+    return samples_of(rows)
+
+
+def _judged(rows: pd.DataFrame, asked: Asked, usual: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """With score, gold and answer, and what was done for them."""
+    said: list[str] = []
+    wanted = asked.get("answer")
+    if isinstance(wanted, str):
+        rows["answer"] = column_of(rows, wanted, "answer").map(_word)
+    elif callable(wanted):
+        rows["answer"] = series([text(wanted(each)) for each in rows["response"]], pa.string(), rows.index)
+    elif wanted is not None:
+        raise KnobError(f"answer must be a column or a function of a response, got {type(wanted).__name__}")
+    rows, scored = _scored(rows, asked.get("score"), usual)
+    said += scored
+    gold = asked.get("gold")
+    if gold is not None:
+        rows["gold"] = gold_of(rows, gold)
+        said.append(f"Truth is what gold={_name(gold)} says.")
+    return rows, said
+
+
+def _word(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def _name(gold: Any) -> str:
+    return repr(gold) if isinstance(gold, str) else getattr(gold, "__name__", type(gold).__name__)
+
+
+def _scored(rows: pd.DataFrame, score: Score | None, usual: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """The verifier's score: the reward that was named, else the one that the format calls so, else the only one."""
+    if score is not None:
+        name, *ends = (score,) if isinstance(score, str) else score
+        values, note = _scaled(column_of(rows, name, "score"), name, ends)
+        return rows.assign(score=values), note
+    rewards = {str(name).removeprefix(REWARD): rows[name] for name in rows if str(name).startswith(REWARD)}
+    known = {name: raw for name, raw in rewards.items() if raw.notna().any()}
+    inside = {name: raw for name, raw in known.items() if raw.min() >= 0 and raw.max() <= 1}
+    chosen = usual if usual in known else next(iter(known)) if len(known) == 1 else None
+    further = {f"score_{name}": raw for name, raw in inside.items() if name != chosen}
+    if "score" in rows or not known:
+        return rows.assign(**further), []
+    if chosen in inside:
+        return rows.assign(score=inside[chosen], **further), [f"The score is the reward {chosen}."]
+    spans = ", ".join(f"{name} ({raw.min():.3g} … {raw.max():.3g})" for name, raw in known.items())
+    why = "for it leaves 0 … 1" if chosen else "for a guess could be wrong"
+    return rows.assign(**further), [f"No reward was taken for the score, {why}: {spans}. Name one: score={_SCALED}."]
+
+
+def _scaled(raw: pd.Series, name: str, ends: list[float]) -> tuple[pd.Series, list[str]]:
+    low, high = ends or (0.0, 1.0)
+    if not -np.inf < low < high < np.inf:
+        raise KnobError(f"score=({name!r}, low, high) needs low < high, got {low!r} and {high!r}")
+    least, most = float(raw.min()), float(raw.max())
+    if least < low or most > high:
+        raise KnobError(
+            f"score={name!r} must lie in {low:g} … {high:g}, got {least:g} … {most:g}; "
+            f"say its range: score=({name!r}, {min(least, low):g}, {max(most, high):g})"
+        )
+    note = f"The score is the reward {name}" + (f", scaled from {low:g} … {high:g} to 0 … 1." if ends else ".")
+    return (raw - low) / (high - low), [note]
+
+
+__all__ = ["Asked", "Imported", "assembled", "problem_id"]
