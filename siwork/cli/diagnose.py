@@ -48,7 +48,7 @@ def diagnosed(options: argparse.Namespace) -> int:
     Raises as `measure` and `siwork.diagnosis.diagnose`; RunError for two runs of one name.
     """
     bounds = Bounds(error=options.error)
-    sources = [source for path in options.folders for source in sources_of(path)]
+    sources = [source for path in options.folders for source in _sources(path, options)]
     _refuse_twins(sources)
     diagnosis = Diagnosis(verdict for own in _siblings(sources) for verdict in diagnose(own, bounds))
     places = {run: source for source in sources for run in source.runs}
@@ -58,6 +58,19 @@ def diagnosed(options: argparse.Namespace) -> int:
     else:
         print(shown("\n\n".join("\n".join(_told(own, places[run])) for run, own in by_run(diagnosis).items())))
     return CODES[diagnosis.state]
+
+
+def _sources(path: Path, options: argparse.Namespace) -> Iterator[Source]:
+    """What a path holds; a foreign log where `--from` says so, its report first."""
+    if options.format is None:
+        yield from sources_of(path)
+        return
+    from siwork.cli.importing import read
+
+    found = read(path, options)
+    if not options.json:
+        print(shown(str(found)) + "\n")
+    yield Source(path, measure(found.rows), (str(path),), False)
 
 
 def _siblings(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:

@@ -54,7 +54,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_demo, _run, _resume, _fork, _pretrain, _recipes, _tasks, _metrics, _report, _diagnose, _clinic):
+    for add in (
+        _demo,
+        _run,
+        _resume,
+        _fork,
+        _pretrain,
+        _recipes,
+        _tasks,
+        _metrics,
+        _report,
+        _diagnose,
+        _import,
+        _clinic,
+    ):
         add(commands)
     return parser
 
@@ -186,6 +199,36 @@ def _diagnose(commands: Commands) -> None:
     chance = "chance that noise alone alarms anywhere in a run (default 0.05)"
     parser.add_argument("--error", type=float, default=0.05, help=chance)
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--from", dest="format", metavar="FORMAT", help=f"the paths are logs of this kind: {_FORMATS}")
+    _asked(parser)
+
+
+_FORMATS = "trl, verl and others; siwork import --help has all"
+
+
+def _asked(parser: argparse.ArgumentParser) -> None:
+    """What every reader of foreign logs takes."""
+    parser.add_argument("--gold", metavar="COLUMN", help="column of the log that says what is right")
+    parser.add_argument("--answer", metavar="COLUMN", help="column of the log that holds the answer")
+    parser.add_argument(
+        "--score", metavar="NAME[:LOW:HIGH]", help="the reward that is the verifier's score, and its range"
+    )
+    parser.add_argument("--name", help="name of the run (default: the folder's)")
+
+
+def _import(commands: Commands) -> None:
+    sentence = "Say what another framework's log can and cannot tell; write its rows."
+    parser = _command(commands, "import", "importing:imported", sentence)
+    parser.add_argument("path", type=Path, help="the folder or file that the framework wrote")
+    parser.add_argument("--from", dest="format", required=True, metavar="FORMAT", help="; ".join(_known()))
+    _asked(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the rows there, as .parquet")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _known() -> tuple[str, ...]:
+    """Names of the formats; their readers are loaded when one is asked for."""
+    return ("trl", "verl")
 
 
 def _clinic(commands: Commands) -> None:

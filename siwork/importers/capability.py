@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import NamedTuple
 
 import pandas as pd
@@ -50,11 +51,14 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.run}: {self.kind}"]
         for one in self.capabilities:
-            lines.append(f"  {one.can:<6}  {one.question}: {one.why}" + (f" Next: {one.next}" if one.next else ""))
-        lines += [f"  note    {note}" for note in self.notes]
-        if self.skipped:
-            lines.append(f"  skipped {self.places}")
+            lines.append(_line(one.can, f"{one.question} {one.why}" + (f" Next: {one.next}." if one.next else "")))
+        lines += [_line("note", note) for note in self.notes]
+        lines += [_line("skipped", self.places)] if self.skipped else []
         return "\n".join(lines)
+
+
+def _line(mark: str, words: str) -> str:
+    return fill(words, 100, initial_indent=f"  {mark:<9}", subsequent_indent=" " * 11, break_long_words=False)
 
 
 def report_of(rows: pd.DataFrame, found: Found, said: Sequence[str] = ()) -> Report:

@@ -108,6 +108,8 @@ def _judged(rows: pd.DataFrame, asked: Asked, usual: str | None) -> tuple[pd.Dat
     gold = asked.get("gold")
     if gold is not None:
         rows["gold"] = gold_of(rows, gold)
+        if wanted is None and hasattr(gold, "answers"):  # a task reads answers, too
+            rows["answer"] = gold.answers(rows)
         said.append(f"Truth is what gold={_name(gold)} says.")
     return rows, said
 

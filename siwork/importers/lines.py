@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,6 +111,14 @@ def document(path: Path) -> Any:
         raise ImportFormatError(f"{path} is no JSON file ({str(error)[:80]}); copy it anew") from None
 
 
+def existing(path: Path) -> Path:
+    """The path itself. Raises ImportFormatError when there is nothing, with what stands beside it."""
+    if not path.exists():
+        beside = sorted(each.name for each in path.parent.iterdir())[:8] if path.parent.is_dir() else []
+        raise ImportFormatError(f"{path} does not exist" + (f"; beside it: {', '.join(beside)}" if beside else ""))
+    return path
+
+
 def files(folder: Path, pattern: str) -> list[Path]:
     """The regular files of one folder whose whole name fits a regular expression, numbers in their order.
 
@@ -121,20 +129,29 @@ def files(folder: Path, pattern: str) -> list[Path]:
     ...     [path.name for path in files(Path(home), r"\\d+\\.jsonl")]
     ['9.jsonl', '10.jsonl']
     """
-    try:
-        names = [entry.name for entry in os.scandir(folder) if re.fullmatch(pattern, entry.name) and entry.is_file()]
-    except OSError as error:
-        raise ImportFormatError(f"{folder} cannot be listed: {error.strerror}; name a folder of logs") from None
-    return [folder / name for name in sorted(names, key=natural)]
+    return [folder / entry.name for entry in _entries(folder, pattern) if _holds(entry.is_file)]
 
 
 def folders(folder: Path, pattern: str) -> list[Path]:
     """The folders directly in one folder whose whole name fits, numbers in their order; links are not followed."""
+    return [folder / entry.name for entry in _entries(folder, pattern) if entry.is_dir(follow_symlinks=False)]
+
+
+def _entries(folder: Path, pattern: str) -> list[os.DirEntry[str]]:
     try:
-        entries = [entry for entry in os.scandir(folder) if re.fullmatch(pattern, entry.name)]
+        with os.scandir(folder) as entries:
+            fitting = [entry for entry in entries if re.fullmatch(pattern, entry.name)]
     except OSError as error:
         raise ImportFormatError(f"{folder} cannot be listed: {error.strerror}; name a folder of logs") from None
-    return [folder / e.name for e in sorted(entries, key=lambda e: natural(e.name)) if e.is_dir(follow_symlinks=False)]
+    return sorted(fitting, key=lambda entry: natural(entry.name))
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """The answer; no where the system refuses one, as for a link that leads to itself."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

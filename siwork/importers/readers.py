@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
@@ -46,3 +47,6 @@ def from_verl(path: str | Path, *, validation: str | Path | None = None, **asked
     ImportFormatError when there are no dumps; KnobError for a column that the log lacks.
     """
     return assembled(verl.read(Path(path), None if validation is None else Path(validation)), asked)
+
+
+FORMATS: dict[str, Callable[..., Imported]] = {"trl": from_trl, "verl": from_verl}  # as the command line names them

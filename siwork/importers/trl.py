@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from siwork.importers.found import OTHER, REWARD, Found, together
 from siwork.importers.identity import first_of_repeats
-from siwork.importers.lines import Skips, document, files, folders, number_in
+from siwork.importers.lines import Skips, document, existing, files, folders, number_in
 from siwork.importers.values import said, shown
 from siwork.schema import ImportFormatError
 
@@ -37,7 +37,7 @@ def read(path: Path) -> Found:
     places = _places(path)
     skips = Skips()
     parts = [(place, part) for place in places for part in [_part(place, skips)] if part is not None]
-    state = _state(path)
+    state = _state(path, skips)
     steps = [_step(place, part) for place, part in parts]
     tables = [_renamed(part, step) for (_, part), step in zip(parts, steps, strict=True)]
     batch = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
@@ -55,6 +55,7 @@ def read(path: Path) -> Found:
 def _places(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
+    existing(path)
     found = [place for home in (path / "completions", path) if home.is_dir() for place in files(home, _FILE)]
     if not found:
         raise ImportFormatError(
@@ -125,14 +126,17 @@ def _texts(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 # ── traps ──────────────────────────────────────────────────────────────────────────────────────────────
-def _state(path: Path) -> _State:
+def _state(path: Path, skips: Skips) -> _State:
     """From the newest `trainer_state.json`, beside the completions or in the last checkpoint."""
     home = path.parent if path.is_file() else path
     home = home.parent if home.name == "completions" else home
     places = [home / "trainer_state.json", *(f / "trainer_state.json" for f in reversed(_checkpoints(home)))]
     for place in places:
         if place.is_file():
-            return _told(document(place))
+            try:
+                return _told(document(place))
+            except ImportFormatError as error:
+                skips.add(place, 0, str(error))
     return _State(None, frozenset(), False)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siwork.importers.found import REWARD, Collected, Found, together
-from siwork.importers.lines import Skips, files, number_in, objects
+from siwork.importers.lines import Skips, existing, files, number_in, objects
 from siwork.importers.values import real, shown, text, truth, whole
 from siwork.schema import ImportFormatError
 
@@ -42,7 +42,7 @@ def read(path: Path, validation: Path | None = None) -> Found:
 def _places(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    found = files(path, _FILE)
+    found = files(existing(path), _FILE)
     if not found:
         raise ImportFormatError(
             f"{path} holds no <step>.jsonl; name the folder of trainer.rollout_data_dir or trainer.validation_data_dir itself"
