@@ -15,7 +15,7 @@ from siwork.schema import RunError, SiworkError, Unfinished
 from siwork.store import Run
 from siwork_widgets.kit.figure import Picture
 from siwork_widgets.watch.measured import MEASURED, Measured, Part, Recent, measured
-from siwork_widgets.watch.opening import TableRun
+from siwork_widgets.watch.opening import LogRun, TableRun
 from siwork_widgets.watch.pictures import QUESTION, drawn
 from siwork_widgets.watch.telling import Told, told_of
 from siwork_widgets.watch.work import Work
@@ -96,6 +96,9 @@ class Maker:
         words = ""
         try:
             held = self._found.get(run.folder)
+            if isinstance(run, LogRun):
+                held = None if run.refresh() else held
+                words = run.fault
             if isinstance(run, TableRun):
                 self._found[run.folder] = held or Measured((), (), measure(run))
             else:

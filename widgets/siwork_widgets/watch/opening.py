@@ -99,13 +99,46 @@ class TableRun(Run):
         return Status("finished", self.rounds_done, self.rounds_done, None, 1.0, None, None)
 
 
+class LogRun(TableRun):
+    """One run of a log that another framework is still writing; its rows are those that were read last.
+
+    log : a `siwork.importers.Watched`
+    name : of the run
+    """
+
+    def __init__(self, log: Any, name: str) -> None:
+        super().__init__(name, log.rows[(log.rows["run"] == name).to_numpy(bool)].reset_index(drop=True))
+        object.__setattr__(self, "log_", log)
+
+    def mark(self) -> tuple[object, ...]:
+        """What tells one state of the log from a later one."""
+        found: tuple[object, ...] = self.__dict__["log_"].mark()
+        return found
+
+    def refresh(self) -> bool:
+        """Read what is new; whether the rows are others than before."""
+        log = self.__dict__["log_"]
+        log.poll()
+        if self.__dict__.get("shown_") is log.imported:
+            return False
+        rows = log.rows[(log.rows["run"] == self.name).to_numpy(bool)].reset_index(drop=True)
+        for name, value in (("shown_", log.imported), ("table_", rows)):
+            object.__setattr__(self, name, value)
+        return True
+
+    @property
+    def fault(self) -> str:
+        """Why the log could not be read when it was looked at last; empty when it could."""
+        return str(self.__dict__["log_"].fault)
+
+
 def opened(x: Any) -> list[Run]:
     """The runs behind what a panel was given.
 
     Parameters
     ----------
-    x : a Run, Runs, a folder that is a run or holds runs, a row table, an object whose `.rows` is a row table, or a list
-        of these; None for nothing yet
+    x : a Run, Runs, a folder that is a run or holds runs, a row table, an object whose `.rows` is a row table, a log that
+        `siwork.importers.watch` follows, or a list of these; None for nothing yet
 
     Raises
     ------
@@ -134,6 +167,8 @@ def _runs(x: Any) -> Iterator[Run]:
         yield from map(KnownRun, Runs(x))
     elif isinstance(x, pd.DataFrame):
         yield from _of_rows(x)
+    elif hasattr(x, "mark") and hasattr(x, "poll"):  # a log that is followed; its class takes long to load
+        yield from (LogRun(x, str(name)) for name in sorted(x.rows["run"].unique()))
     elif isinstance(getattr(x, "rows", None), pd.DataFrame):
         yield from _of_rows(x.rows)
     elif isinstance(x, Iterable) and not isinstance(x, dict | bytes):

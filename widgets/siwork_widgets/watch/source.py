@@ -13,7 +13,7 @@ import pandas as pd
 from siwork.schema import KnobError, SiworkError, nearest
 from siwork.store import Run, Runs, Status
 from siwork.store.layout import count_done, round_name
-from siwork_widgets.watch.opening import TableRun, known, opened
+from siwork_widgets.watch.opening import LogRun, TableRun, known, opened
 from siwork_widgets.watch.work import Work
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _mark(run: Run, deep: bool) -> _Mark:
     deep : look at the files of all rounds, too, for a run that could not be read
     """
     if isinstance(run, TableRun):
-        return _Mark(("table",))
+        return _Mark(run.mark() if isinstance(run, LogRun) else ("table",))
     try:
         about = os.stat(run.folder / "run.json").st_mtime_ns
     except OSError:
