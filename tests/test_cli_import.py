@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -69,3 +70,12 @@ def test_help_names_every_format(capsys):
         main(["import", "--help"])
     told = capsys.readouterr().out.replace("\n", " ")
     assert all(f"{name}" in told for name in FORMATS)
+
+
+def test_a_log_is_followed_until_it_is_quiet(tmp_path, capsys):
+    shutil.copytree(VERL, tmp_path / "log")
+    assert main(["watch", str(tmp_path / "log"), "--from", "verl", "--every", "0.05", "--quiet", "1"]) == 1
+    told = capsys.readouterr().out
+    assert "rounds 1 to 11, 384 completions: watch" in told
+    assert "watch  template_collapse since round 7" in told
+    assert main(["watch", str(tmp_path), "--from", "trl", "--quiet", "0"]) == 3

@@ -1,15 +1,18 @@
-"""`siwork import`, and what other commands take from another framework's log."""
+"""`siwork import` and `siwork watch`, and what other commands take from another framework's log."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 
-from siwork.cli.diagnose import shown
-from siwork.importers import FORMATS, Imported
+from siwork.cli.diagnose import CODES, shown
+from siwork.diagnosis import diagnose
+from siwork.importers import FORMATS, Imported, watch
 from siwork.importers.imported import Asked, Score
+from siwork.metrics import measure
 from siwork.schema import KnobError, nearest
 from siwork.store.atomic import atomic_write
 
@@ -28,14 +31,53 @@ def imported(options: argparse.Namespace) -> int:
     return 0
 
 
+def watched(options: argparse.Namespace) -> int:
+    """`siwork watch`: follow a log, a paragraph whenever rounds are added; the status of `siwork diagnose` at the end.
+
+    Raises KnobError for an unknown format, ImportFormatError when there is nothing at the path.
+    """
+    log = watch(options.path, _format(options), patience=options.every, **_asked(options))
+    state, last = "unknown", time.monotonic()
+    try:
+        while options.quiet is None or time.monotonic() - last < options.quiet:
+            if log.poll() and log.imported is not None:
+                state, last = _say(log.imported), time.monotonic()
+            time.sleep(min(options.every, 0.2))
+    except KeyboardInterrupt:
+        print()
+    return CODES[state]
+
+
+def _say(found: Imported) -> str:
+    """The state of what was read, in a line, and what is not fine or unknown; the worst state."""
+    diagnosis = diagnose(measure(found.rows))
+    rounds = found.rows["round"]
+    print(
+        f"{time.strftime('%H:%M:%S')}  rounds {rounds.min()} to {rounds.max()}, {len(rounds):,} completions: {diagnosis.state}"
+    )
+    for verdict in diagnosis:
+        if verdict.state in ("watch", "alarm"):
+            print(shown(f"  {verdict.state:<6} {verdict.name} since round {verdict.since}"), flush=True)
+    if found.report.skipped:
+        print(shown(f"  skipped {found.report.places}"), flush=True)
+    return diagnosis.state
+
+
 def read(path: Path, options: argparse.Namespace) -> Imported:
     """A log as `--from`, `--gold`, `--answer`, `--score` and `--name` say. Raises KnobError for an unknown format."""
+    return FORMATS[_format(options)](path, **_asked(options))
+
+
+def _format(options: argparse.Namespace) -> str:
     if options.format not in FORMATS:
         raise KnobError(
             f"--from must be a format that siwork reads, got {options.format!r}; {nearest(options.format, FORMATS)}"
         )
-    asked = Asked(run=options.name, gold=options.gold, answer=options.answer, score=_score(options.score))
-    return FORMATS[options.format](path, **asked)
+    return str(options.format)
+
+
+def _asked(options: argparse.Namespace) -> Asked:
+    return Asked(run=options.name, gold=options.gold, answer=options.answer, score=_score(options.score))
 
 
 def _score(words: str | None) -> Score | None:

@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         _report,
         _diagnose,
         _import,
+        _watch,
         _clinic,
     ):
         add(commands)
@@ -224,6 +225,16 @@ def _import(commands: Commands) -> None:
     _asked(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the rows there, as .parquet")
     parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _watch(commands: Commands) -> None:
+    sentence = "Follow a log that is being written, and say what is wrong as rounds are added; Ctrl-C ends it."
+    parser = _command(commands, "watch", "importing:watched", sentence, failed=3)
+    parser.add_argument("path", type=Path, help="the folder or file that the framework writes")
+    parser.add_argument("--from", dest="format", required=True, metavar="FORMAT", help="; ".join(_known()))
+    _asked(parser)
+    parser.add_argument("--every", type=float, default=2.0, help="seconds between two looks (default 2)")
+    parser.add_argument("--quiet", type=float, metavar="SECONDS", help="end when nothing new has come for so long")
 
 
 def _known() -> tuple[str, ...]:
