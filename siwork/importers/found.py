@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from siwork.importers.lines import Skips
+from siwork.importers.values import text
 
 REWARD, OTHER = "reward_", "log_"  # how columns of raw rewards, and others of the log, begin
 PLAIN = {  # columns that every reader uses in one meaning
@@ -68,15 +69,12 @@ class Collected:
         self, row: Mapping[str, Any], rewards: Mapping[str, float | None] = {}, others: Mapping[str, str | None] = {}
     ) -> None:
         """Add a completion: columns of `PLAIN`, raw rewards by name, other columns of the log as text."""
-        named = {
-            **row,
-            **{f"{REWARD}{name}": value for name, value in rewards.items()},
-            **{f"{OTHER}{name}": value for name, value in others.items()},
-        }
-        for name, value in named.items():
-            column = self._columns.setdefault(name, [])
-            column.extend([None] * (self._size - len(column)))
-            column.append(value)
+        for begin, part in (("", row), (REWARD, rewards), (OTHER, others)):
+            for name, value in part.items():
+                column = self._columns.setdefault(begin + name, [])
+                if len(column) < self._size:
+                    column.extend([None] * (self._size - len(column)))
+                column.append(value)
         self._size += 1
 
     def table(self) -> pa.Table:

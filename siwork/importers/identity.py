@@ -64,7 +64,8 @@ def problems_of(table: pa.Table) -> Problems:
     if "key" in table.column_names and table["key"].null_count == 0:
         return Problems(_series(table["key"]), prompt, _clashes(table["key"].to_pylist(), prompt))
     target = table["target"].to_pylist() if "target" in table.column_names else [None] * table.num_rows
-    ids = [problem_id(text, right) for text, right in zip(prompt, target, strict=True)]
+    named = {pair: problem_id(*pair) for pair in set(zip(prompt, target, strict=True))}
+    ids = [named[pair] for pair in zip(prompt, target, strict=True)]
     problem = series(ids, pa.string())
     return Problems(problem, prompt, _merged(raw, clean, prompt, problem))
 
@@ -123,11 +124,11 @@ def first_of_repeats(table: pa.Table, batch: Sequence[int]) -> tuple[np.ndarray,
     """
     names = [name for name in table.column_names if name not in ("round", "sample")]
     marks = pd.util.hash_pandas_object(table.select(names).to_pandas(), index=False).to_numpy()
-    order = np.asarray(batch)
+    code = pd.factorize(np.asarray(batch))[0]
+    order = np.argsort(code, kind="stable")
     seen: set[bytes] = set()
-    keep, repeated = np.ones(len(order), bool), 0
-    for each in dict.fromkeys(order.tolist()):
-        rows = order == each
+    keep, repeated = np.ones(len(code), bool), 0
+    for rows in np.split(order, np.flatnonzero(np.diff(code[order])) + 1):
         mark = marks[rows].tobytes()
         if mark in seen:
             keep[rows], repeated = False, repeated + 1
