@@ -78,8 +78,8 @@ class Collected:
         self._size += 1
 
     def table(self) -> pa.Table:
-        """All of them."""
-        full = {name: column + [None] * (self._size - len(column)) for name, column in self._columns.items()}
+        """All of them; half a surrogate pair in a name becomes �."""
+        full = {str(text(name)): column + [None] * (self._size - len(column)) for name, column in self._columns.items()}
         return pa.table({name: pa.array(column, _type(name)) for name, column in full.items()})
 
 
