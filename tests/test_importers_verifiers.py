@@ -258,6 +258,15 @@ def test_without_a_step_the_order_of_folders_is_taken(tmp_path):
     assert "rounds are the folders' order" in said(found)
 
 
+def test_two_evaluations_of_one_step_are_put_together_and_told(tmp_path):
+    for name in ("0000000a", "0000000b"):
+        write(tmp_path / "sums--m--step-1" / name / "results.jsonl", [ROW])
+        (tmp_path / "sums--m--step-1" / name / "metadata.json").write_text(json.dumps({"env_id": "sums"}))
+    found = from_verifiers(tmp_path)
+    assert found.rows["sample"].tolist() == [0, 1]
+    assert "1 folders are of a step that another one has, too" in said(found)
+
+
 def test_several_environments_have_their_own_ids(tmp_path):
     for env in ("sums", "words"):
         write(tmp_path / f"{env}--m--step-1/0000000f/results.jsonl", [ROW])

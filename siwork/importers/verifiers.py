@@ -134,6 +134,8 @@ def _evaluations(path: Path, found: list[Path]) -> tuple[list[_Place], list[str]
     several, notes = len(set(envs)) > 1, []
     if None in steps:
         notes.append("No step is in every folder's name or model; rounds are the folders' order.")
+    elif again := len(steps) - len(set(zip(steps, envs, strict=True))):
+        notes.append(f"{again} folders are of a step that another one has, too; their completions are put together.")
     places = [
         _Place(
             file,
