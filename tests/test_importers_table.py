@@ -145,6 +145,8 @@ def test_frames_and_what_can_become_one():
     frame = pd.DataFrame({"q": ["1"], "a": [np.array(["x", "y"], object)], "s": [np.int64(3)], "n": [pd.NA]})
     rows = from_table(frame, {**TWO, "round": "s"}).rows
     assert rows["round"].tolist() == [3, 3]
+    listed = pd.DataFrame({"q": ["1"], "a": [("x", "y")], "r": [[np.float32(1), np.int64(0)]]})
+    assert from_table(listed, {**TWO, "reward": "r"}).rows["reward_r"].tolist() == [1.0, 0.0]
     assert from_table(pa.table({"q": ["1"], "a": ["x"]}), TWO).report.run == "table"
     with pytest.raises(KnobError, match="needs a path, a DataFrame"):
         from_table(3, TWO)

@@ -106,9 +106,11 @@ def _frame(frame: Any) -> Iterator[tuple[int, Row]]:
 
 
 def _plain(value: Any) -> Any:
-    """A value without numpy and pandas: arrays as lists, what is missing as None."""
-    if isinstance(value, np.ndarray):
-        return [_plain(each) for each in value.tolist()]
+    """A value without numpy and pandas: arrays as lists, what is missing as None, at any depth."""
+    if isinstance(value, (np.ndarray, list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
     if isinstance(value, np.generic):
         return value.item()
     return None if value is pd.NA or value is pd.NaT else value
