@@ -35,6 +35,10 @@ _HOME = {
     "fig_diversity": "figures",
     "fig_tail": "figures",
     "fork": "loop",
+    "from_inspect": "importers",
+    "from_lm_eval": "importers",
+    "from_rows": "importers",
+    "from_table": "importers",
     "from_trl": "importers",
     "from_verl": "importers",
     "in_words": "reporting",
@@ -78,6 +82,10 @@ __all__ = [
     "fig_diversity",
     "fig_tail",
     "fork",
+    "from_inspect",
+    "from_lm_eval",
+    "from_rows",
+    "from_table",
     "from_trl",
     "from_verl",
     "in_words",
@@ -95,7 +103,7 @@ __all__ = [
 if TYPE_CHECKING:
     from siwork.diagnosis import Bounds, Diagnosis, Verdict, diagnose
     from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
-    from siwork.importers import Imported, from_trl, from_verl
+    from siwork.importers import Imported, from_inspect, from_lm_eval, from_rows, from_table, from_trl, from_verl
     from siwork.launcher import launch
     from siwork.loop import Sizes, fork, resume, run
     from siwork.metrics import measure, over_seeds

@@ -8,6 +8,7 @@ from pathlib import Path
 from siwork.cli.catalogue import markdown, metrics_markdown
 from siwork.cli.main import _parser
 from siwork.cli.rates import rates_markdown
+from siwork.importers.formats import markdown as formats_markdown
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -25,6 +26,11 @@ def test_the_table_of_metrics_is_the_catalogue():
 def test_the_table_of_rates_is_the_measured_one():
     table = README.split("<!-- rates -->", 1)[1].split("<!-- /rates -->", 1)[0].strip()
     assert table == rates_markdown()  # `siwork clinic --rates` prints it anew
+
+
+def test_the_table_of_formats_is_that_of_the_readers():
+    table = README.split("<!-- formats -->", 1)[1].split("<!-- /formats -->", 1)[0].strip()
+    assert table == formats_markdown()
 
 
 def test_its_ten_lines_run(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import ipywidgets
 import numpy as np
@@ -275,3 +276,26 @@ def test_an_interrupt_passes_and_leaves_no_browser_waiting():
     with pytest.raises(KeyboardInterrupt):
         clock.tick()
     assert clock.answered == 1
+
+
+def test_messages_of_two_threads_are_handled_one_after_the_other():
+    seen, names = [], []
+
+    def slow(change):
+        seen.append("begin")
+        time.sleep(0.05)
+        seen.append("end")
+        names.append(threading.current_thread().name)
+
+    Clock(lambda: None, seconds=0)
+    sliders = [ipywidgets.IntSlider(description=str(i)) for i in range(4)]
+    for slider in sliders:
+        slider.observe(slow, "value")
+    data = {"content": {"data": {"method": "update", "state": {"value": 3}}}}
+    threads = [threading.Thread(target=slider._handle_msg, args=(data,)) for slider in sliders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == ["begin", "end"] * 4
+    assert len(set(names)) == 4

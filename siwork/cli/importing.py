@@ -65,7 +65,7 @@ def _say(found: Imported) -> str:
 
 def read(path: Path, options: argparse.Namespace) -> Imported:
     """A log as `--from`, `--gold`, `--answer`, `--score` and `--name` say. Raises KnobError for an unknown format."""
-    return FORMATS[_format(options)](path, **_asked(options))
+    return FORMATS[_format(options)](path, **_columns(options), **_asked(options))
 
 
 def _format(options: argparse.Namespace) -> str:
@@ -78,6 +78,16 @@ def _format(options: argparse.Namespace) -> str:
 
 def _asked(options: argparse.Namespace) -> Asked:
     return Asked(run=options.name, gold=options.gold, answer=options.answer, score=_score(options.score))
+
+
+def _columns(options: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """The map of columns, for the one format that takes one. Raises KnobError for words of another shape."""
+    if options.columns is None:
+        return {}
+    pairs = [words.partition("=") for words in options.columns.split(",")]
+    if options.format != "table" or not all(ours and theirs for ours, _, theirs in pairs):
+        raise KnobError(f"--columns is OURS=THEIRS,OURS=THEIRS… with --from table, got {options.columns!r}")
+    return {"columns": {ours: theirs for ours, _, theirs in pairs}}
 
 
 def _score(words: str | None) -> Score | None:

@@ -215,6 +215,7 @@ def _asked(parser: argparse.ArgumentParser) -> None:
         "--score", metavar="NAME[:LOW:HIGH]", help="the reward that is the verifier's score, and its range"
     )
     parser.add_argument("--name", help="name of the run (default: the folder's)")
+    parser.add_argument("--columns", metavar="OURS=THEIRS,…", help="of a table: prompt=question,response=completion,…")
 
 
 def _import(commands: Commands) -> None:
@@ -239,7 +240,10 @@ def _watch(commands: Commands) -> None:
 
 def _known() -> tuple[str, ...]:
     """Names of the formats; their readers are loaded when one is asked for."""
-    return ("trl", "verl")
+    return (
+        "trl", "verl", "lm-eval", "inspect", "verifiers", "swift", "open-instruct", "skyrl", "areal", "nemo-rl",
+        "lighteval", "openai-batch", "table", "rows",
+    )  # fmt: skip
 
 
 def _clinic(commands: Commands) -> None:

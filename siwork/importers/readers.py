@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
-from siwork.importers import trl, verl
+from siwork.importers import rows, trl, verl
 from siwork.importers.imported import Asked, Imported, assembled
 
 
@@ -49,4 +48,20 @@ def from_verl(path: str | Path, *, validation: str | Path | None = None, **asked
     return assembled(verl.read(Path(path), None if validation is None else Path(validation)), asked)
 
 
-FORMATS: dict[str, Callable[..., Imported]] = {"trl": from_trl, "verl": from_verl}  # as the command line names them
+def from_rows(path: str | Path, **asked: Unpack[Asked]) -> Imported:
+    """Batches that `siwork.callbacks.TRLCallback` logged.
+
+    Parameters
+    ----------
+    path : the callback's folder, or one file
+    asked : run, gold, answer, score, as `siwork.importers.imported.Asked` has them
+
+    Returns
+    -------
+    Imported; round is the number of optimiser steps before a batch was sampled.
+
+    Raises
+    ------
+    ImportFormatError when there are no batches; KnobError for a column that the log lacks.
+    """
+    return assembled(rows.read(Path(path)), asked)

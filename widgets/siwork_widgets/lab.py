@@ -16,6 +16,7 @@ from siwork.schema import SiworkError
 from siwork.store import Run
 from siwork_widgets.kit.clock import Clock
 from siwork_widgets.kit.text import Text
+from siwork_widgets.kit.turns import TURN
 from siwork_widgets.parts import LAUNCHER, PLOTLYJS, TABS, part, there
 from siwork_widgets.watch.opener import Opener
 from siwork_widgets.watch.opening import opened
@@ -82,10 +83,11 @@ class Lab(w.VBox):
 
     def _make(self, name: str) -> Any:
         """One part of the panel, made when it is first asked for; waits until it is loaded."""
-        if name not in self._made:
-            self._made[name] = self._new(name)
-            self._places[name].children = [self._made[name]]
-        return self._made[name]
+        with TURN:
+            if name not in self._made:
+                self._made[name] = self._new(name)
+                self._places[name].children = [self._made[name]]
+            return self._made[name]
 
     def _new(self, name: str) -> Any:
         made = part(name)
@@ -110,6 +112,9 @@ class Lab(w.VBox):
     # ── following the runs ─────────────────────────────────────────────────────────────────────────────
     def tick(self) -> None:
         """Look at the disk, and show what is new; called by the browser's clock."""
+        if not self._snapshot.busy:
+            for name in (LAUNCHER, "Compare"):
+                there(name)  # loaded, so that it is made at once when it is asked for
         ready = [name for name in self._lacking() if there(name)]
         if ready:
             self._make(ready[0])

@@ -12,6 +12,9 @@ import traitlets as t
 from siwork.schema import SiworkError
 from siwork_widgets.kit.look import PANEL
 from siwork_widgets.kit.plain import seen
+from siwork_widgets.kit.turns import take_turns
+
+take_turns()  # every panel has a clock
 
 
 class Clock(anywidget.AnyWidget):

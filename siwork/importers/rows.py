@@ -1,0 +1,50 @@
+"""Files that `siwork.callbacks` writes: one Parquet file a generation batch, columns named as readers name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from siwork.importers.found import OTHER, PLAIN, REWARD, Found, together
+from siwork.importers.lines import Skips, existing, files
+from siwork.schema import ImportFormatError
+
+_FILE = r"generations_\d+_\d+\.parquet"
+_NEEDED = ("round", "split", "prompt", "response")
+
+
+def read(path: Path) -> Found:
+    """The batches of a folder, or one file.
+
+    Raises ImportFormatError when there is none, or a file lacks what a row needs.
+    """
+    places = [path] if path.is_file() else files(existing(path), _FILE)
+    if not places:
+        raise ImportFormatError(f"{path} holds no generations_<batch>_<process>.parquet; name the callback's folder")
+    skips = Skips()
+    parts = [part for place in places if (part := _part(place, skips)) is not None]
+    run = (path.parent if path.is_file() else path).resolve().name
+    return Found("rows of a siwork callback", run, together(parts), skips)
+
+
+def _part(place: Path, skips: Skips) -> pa.Table | None:
+    try:
+        table = pq.ParquetFile(place).read().replace_schema_metadata(None)
+        names = [name for name in table.column_names if name in PLAIN or name.startswith((REWARD, OTHER))]
+        schema = pa.schema([(name, _type(name)) for name in names])
+        found = table.select(names).cast(schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        skips.add(place, 0, f"no file of rows ({str(error).splitlines()[0][:80]})")
+        return None
+    lacking = [name for name in _NEEDED if name not in names or found[name].null_count]
+    if lacking:
+        raise ImportFormatError(
+            f"{place} lacks the column {lacking[0]!r}, or holds null in it; it is no file of a callback"
+        )
+    return found
+
+
+def _type(name: str) -> pa.DataType:
+    return PLAIN.get(name, pa.float64() if name.startswith(REWARD) else pa.string())
