@@ -114,3 +114,4 @@ def test_a_panel_on_a_log_that_grows(tmp_path):
     lab.wait(120)
     assert lab.snapshot.faults == ()
     assert [run.name for run in lab.snapshot.runs] == ["followed"]
+    assert "4 rounds from 1 to 7" in lab.told.value

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from logs import LOGS
 from made import made_run
-from siwork import launch
+from siwork import from_trl, launch
 from siwork.clinic import labelled
 from siwork.loop import Sizes
 from siwork.schema import Foreign, KnobError
@@ -72,6 +73,16 @@ def test_a_row_table_is_shown_in_every_tab(rows):
         assert drawn(lab, name) == [one.label for one in lab.snapshot.pictures[name]]
     assert lab.clock.seconds == 1.0
     assert lab.doing.value == ""
+
+
+def test_an_imported_log_says_what_can_be_read_in_it():
+    lab = Lab(from_trl(LOGS / "trl" / "grpo_chat", gold="correctness", run="<b>log</b>"))
+    lab.wait(200)
+    assert lab.above.titles == ("Launch, stop, fork", "Open runs", "What this log can say")
+    assert "Can the verifier be believed?" in lab.told.value
+    assert "&lt;b&gt;log&lt;/b&gt;" in lab.told.value
+    assert lab.snapshot.faults == ()
+    assert len(Lab().above.titles) == 2
 
 
 # ── live ───────────────────────────────────────────────────────────────────────────────────────────────

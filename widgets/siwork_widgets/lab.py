@@ -55,6 +55,7 @@ class Lab(w.VBox):
     def __init__(self, x: Any = None) -> None:
         self.source = Source(x)
         self._snapshot = self.source.poll()
+        self._log = x  # an imported log says itself what can be read in it
         self._made: dict[str, Any] = {}  # tabs by name, and the launcher, each once it is loaded
         self._versions: dict[str, int] = {}  # of the snapshot that a tab shows
         self._faults: dict[str, str] = {}  # of the panel itself, by tab
@@ -69,7 +70,10 @@ class Lab(w.VBox):
         self.opener = Opener(self._open)
         # a place for each part, since tabs that are exchanged turn the browser back to the first one
         self._places = {name: w.VBox([w.Label("loading …")]) for name in (LAUNCHER, *TABS)}
-        self.above = w.Accordion([self._places[LAUNCHER], self.opener], titles=("Launch, stop, fork", "Open runs"))
+        self.told = w.HTML(layout={"overflow": "auto"})
+        parts = {"Launch, stop, fork": self._places[LAUNCHER], "Open runs": self.opener}
+        parts |= {"What this log can say": self.told} if self._report() else {}
+        self.above = w.Accordion(list(parts.values()), titles=tuple(parts))
         self.above.selected_index = None if self._snapshot.runs else 0
         self.above.observe(lambda _: self.tick(), "selected_index")
         self.fault = Text(label="what went wrong", lines=6)
@@ -180,6 +184,12 @@ class Lab(w.VBox):
             self.fault.show(*([("fault", said)] if said else []))
         self.fault.layout.display = None if said else "none"
         self.doing.value = f"{snapshot.doing} …" if snapshot.busy and snapshot.doing else ""
+        self.told.value = self._report()
+
+    def _report(self) -> str:
+        """The capability report of an imported log, or of one that is followed, as markup; empty for anything else."""
+        log = getattr(self._log, "imported", self._log)
+        return str(log._repr_html_()) if hasattr(getattr(log, "report", None), "capabilities") else ""
 
     def _fault(self, where: str, words: str) -> None:
         self._faults.pop(where, None)
