@@ -129,7 +129,7 @@ def test_tokens_and_log_probabilities(batch):
     several = batch([answered("a", "4", "5"), answered("b", "4", finish_reason="content_filter")])
     assert "n_tokens" not in several.rows
     assert "finished" not in several.rows
-    assert "known of some completions only" in notes(several)
+    assert "completions only; it was left out" in notes(several)
 
 
 def test_completions_and_parts_of_content(batch):

@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from foreign_lines import LOGS, write
-from siwork.importers import shared, trainers
+from siwork.importers import from_trl, from_verl, trainers
+from siwork.importers.lines import existing
 from siwork.importers.pickles import refuse_pickle
 from siwork.schema import ImportFormatError
 
@@ -58,7 +59,7 @@ def test_other_files_pass(tmp_path):
     refuse_pickle(write(tmp_path / "1.jsonl", [{"a": 1}]))
     refuse_pickle(tmp_path)
     refuse_pickle(tmp_path / "lost")
-    assert shared.existing(tmp_path) == tmp_path
+    assert existing(tmp_path) == tmp_path
 
 
 def test_checkpoints_beside_a_log_are_no_matter(tmp_path):
@@ -71,3 +72,11 @@ def test_checkpoints_beside_a_log_are_no_matter(tmp_path):
 def test_paths_that_cannot_be(path):
     with pytest.raises(ImportFormatError, match="does not exist"):
         trainers.from_areal(path)
+
+
+@pytest.mark.parametrize("read", [from_trl, from_verl])
+def test_the_first_readers_refuse_them_too(tmp_path, read):
+    place = tmp_path / "batch.pt"
+    place.write_bytes(pickle.dumps({"a": 1}, protocol=4))
+    with pytest.raises(ImportFormatError, match="is a pickled file"):
+        read(place)

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, files, folders, objects
-from siwork.importers.shared import below, complete, existing, nothing, run_name, step_of
+from siwork.importers.lines import Skips, existing, files, folders, objects
+from siwork.importers.shared import below, complete, nothing, run_name, step_of
 from siwork.importers.values import real, text, whole
 from siwork.schema import ImportFormatError
 

@@ -8,15 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-
 from siwork.importers.lines import natural
 from siwork.schema import ImportFormatError
 
 _DATE = r"(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)"
 _STEP = re.compile(r"(?:step|ckpt|checkpoint|iter|iteration|round|epoch)s?[-_:= ]?0*(\d{1,15})(?!\d)", re.IGNORECASE)
 _LAST = re.compile(r"[-_:=/ ]0*(\d{1,15})\Z")
-_STRICT = ("n_tokens", "finished", "temperature", "agent")  # columns of rows that are known of all rows, or not there
 
 
 class Place(NamedTuple):
@@ -104,14 +101,6 @@ def rounds_of(names: Sequence[str], what: str, last: bool = True) -> tuple[dict[
         return {ordered[0]: 0}, f"The name of {what} holds no step: all is round 0."
     told = ", ".join(f"{i}: {name[:60]}" for i, name in enumerate(ordered[:6])) + (" …" if len(ordered) > 6 else "")
     return {name: i for i, name in enumerate(ordered)}, f"Round counts the names in order, for {why}: {told}."
-
-
-def known_of_all(table: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Without columns that must be known of every completion and are not, and what is said of them."""
-    partly = [name for name in _STRICT if name in table.column_names and table[name].null_count]
-    told = [name for name in partly if table[name].null_count < table.num_rows]
-    note = f"{' and '.join(told)} known of some completions only: left out." if told else ""
-    return table.drop_columns(partly) if partly else table, [note] if note else []
 
 
 def counted(tallies: Mapping[str, int], sentences: Mapping[str, str]) -> list[str]:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from siwork.importers.archives import see_sizes
-from siwork.importers.checkpoints import below, counted, known_of_all, step_in
+from siwork.importers.checkpoints import below, counted, step_in
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.lines import Skips
+from siwork.importers.shared import complete
 from siwork.importers.values import real, said, shown, text, whole
 from siwork.schema import ImportFormatError, missing_extra
 
@@ -58,7 +59,7 @@ def read(path: Path) -> Found:
     rounds, how = _rounds(logs)
     judged: dict[str, set[str]] = {}
     parts = [_part(one, r, skips, tallies, judged) for one, r in zip(logs, rounds, strict=True)]
-    table, partly = known_of_all(together(parts))
+    table, partly = complete(together(parts))
     told = (*how, *notes, *partly, *_told(tallies), *_graded(judged))
     return Found(KIND, _run(path), table, skips, told)
 

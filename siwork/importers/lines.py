@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from siwork.importers.pickles import refuse_pickle
 from siwork.schema import ImportFormatError
 
 LONGEST = 1 << 26  # bytes of a line; a longer one is counted and passed over
@@ -112,10 +113,12 @@ def document(path: Path) -> Any:
 
 
 def existing(path: Path) -> Path:
-    """The path itself. Raises ImportFormatError when there is nothing, with what stands beside it."""
-    if not path.exists():
-        beside = sorted(each.name for each in path.parent.iterdir())[:8] if path.parent.is_dir() else []
+    """The path itself. Raises ImportFormatError when nothing is there, with what stands beside it, or a pickled file is."""
+    if not _holds(path.exists):
+        beside = sorted(each.name for each in path.parent.iterdir())[:8] if _holds(path.parent.is_dir) else []
         raise ImportFormatError(f"{path} does not exist" + (f"; beside it: {', '.join(beside)}" if beside else ""))
+    if path.is_file():
+        refuse_pickle(path)
     return path
 
 
@@ -150,7 +153,7 @@ def _holds(question: Callable[[], bool]) -> bool:
     """The answer; no where the system refuses one, as for a link that leads to itself."""
     try:
         return question()
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return False
 
 

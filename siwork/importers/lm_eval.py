@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from siwork.importers.checkpoints import Place, below, counted, known_of_all, newest, place_of, rounds_of
+from siwork.importers.checkpoints import Place, below, counted, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.lines import Skips, objects
+from siwork.importers.shared import complete
 from siwork.importers.values import real, said, shown, text, truth
 from siwork.schema import ImportFormatError, KnobError, nearest
 
@@ -54,7 +55,7 @@ def read(path: Path, filter: str | None = None) -> Found:
             tables.append(table)
             judged += [f"Filter {name!r}: {each}" for each in words]
             judged += _others(docs, name)
-    table, partly = known_of_all(together(tables))
+    table, partly = complete(together(tables))
     if not table.num_rows and tallies["choice"]:
         raise ImportFormatError(
             f"{path} holds log-probabilities of given choices and no sampled text; name the samples of a task that "

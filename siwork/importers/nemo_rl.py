@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, files, folders, number_in, objects
-from siwork.importers.shared import complete, existing, log_probability, mean, nothing, numbers, run_name, step_of
+from siwork.importers.lines import Skips, existing, files, folders, number_in, objects
+from siwork.importers.shared import complete, log_probability, mean, nothing, numbers, run_name, step_of
 from siwork.importers.values import real, shown, text
 from siwork.schema import ImportFormatError
 

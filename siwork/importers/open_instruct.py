@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.identity import problem_id
-from siwork.importers.lines import Skips, files, objects
-from siwork.importers.shared import complete, existing, log_probability, nothing, step_of, token_ids
+from siwork.importers.lines import Skips, existing, files, objects
+from siwork.importers.shared import complete, log_probability, nothing, step_of, token_ids
 from siwork.importers.values import real, shown, text
 from siwork.schema import ImportFormatError, KnobError
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from siwork.importers.checkpoints import counted, known_of_all, rounds_of
+from siwork.importers.checkpoints import counted, rounds_of
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.lines import Skips, files, objects
+from siwork.importers.shared import complete
 from siwork.importers.values import real, said, text, whole
 from siwork.schema import ImportFormatError, KnobError
 
@@ -43,7 +44,7 @@ def read(output: Path, input: Path | None = None, custom_id: str | None = None) 
     batch = _Batch(asked, pattern, skips, tallies, set())
     parts = [_part(place, rounds[place.stem], batch) for place in places]
     tallies["silent"] = len(asked.keys() - batch.answered) if asked is not None else 0
-    table, partly = known_of_all(together(parts))
+    table, partly = complete(together(parts))
     notes = [] if pattern and "round" in pattern.groupindex else [how]
     return Found(KIND, _run(output), table, skips, (*notes, *partly, *_told(tallies, asked is None)))
 

@@ -20,7 +20,7 @@ def read(path: Path) -> Found:
 
     Raises ImportFormatError when there is none, or a file lacks what a row needs.
     """
-    places = [path] if path.is_file() else files(existing(path), _FILE)
+    places = [path] if existing(path).is_file() else files(path, _FILE)
     if not places:
         raise ImportFormatError(f"{path} holds no generations_<batch>_<process>.parquet; name the callback's folder")
     skips = Skips()

@@ -20,19 +20,6 @@ _CERTAIN = 1e-6  # nats above 0 that rounding may leave in a log-probability
 
 
 # ── places ─────────────────────────────────────────────────────────────────────────────────────────────
-def existing(path: Path) -> Path:
-    """The path itself. Raises ImportFormatError when nothing is there, or a pickled file is."""
-    try:
-        there = path.exists()
-    except (OSError, ValueError):
-        there = False
-    if not there:
-        raise ImportFormatError(f"{path} does not exist; name a file or a folder of logs")
-    if path.is_file():
-        refuse_pickle(path)
-    return path
-
-
 def nothing(path: Path, expected: str) -> ImportFormatError:
     """The error for a folder without logs. Raises one of its own when the folder holds pickled files."""
     refuse_pickle(path)

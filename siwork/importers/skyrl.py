@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, files, folders, number_in, objects
+from siwork.importers.lines import Skips, existing, files, folders, number_in, objects
 from siwork.importers.pickles import pickled_in
-from siwork.importers.shared import complete, existing, field, nothing, numbers, run_name, total
+from siwork.importers.shared import complete, field, nothing, numbers, run_name, total
 from siwork.importers.values import real, said, shown, text
 
 _OTHERS = ("data_source", "env_class")

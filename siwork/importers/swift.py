@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.identity import first_of_repeats
-from siwork.importers.lines import Skips, document, files, folders, objects
-from siwork.importers.shared import above_zero, complete, existing, nothing, records, run_name, step_of
+from siwork.importers.lines import Skips, document, existing, files, folders, objects
+from siwork.importers.shared import above_zero, complete, nothing, records, run_name, step_of
 from siwork.importers.values import real, said, shown
 from siwork.schema import ImportFormatError
 

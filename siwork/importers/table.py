@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from siwork.importers.checkpoints import counted, known_of_all, rounds_of, step_in
+from siwork.importers.checkpoints import counted, rounds_of, step_in
 from siwork.importers.found import OTHER, PLAIN, REWARD, Collected, Found, together
 from siwork.importers.lines import Skips
+from siwork.importers.shared import complete
 from siwork.importers.sources import Row, Source, rows_of, sources_of
 from siwork.importers.values import real, said, shown, truth, whole
 from siwork.schema import ImportFormatError, KnobError, nearest
@@ -71,7 +72,7 @@ def read(table: Any, columns: Columns | None, rewards: Sequence[str] = ()) -> Fo
     if missing and names:
         raise KnobError(f"columns: the table has no column {missing[0]!r}; {nearest(missing[0], names)}")
     found, notes = _numbered(together(parts), f"{OTHER}{plan.ours.get('round', '')}")
-    found, partly = known_of_all(found)
+    found, partly = complete(found)
     _see_range(found)
     said_so = [] if "round" in plan.ours else [how]
     return Found(KIND, _run(table), found, skips, (*said_so, *notes, *partly, *_told(tallies)))

@@ -53,9 +53,8 @@ def read(path: Path) -> Found:
 
 
 def _places(path: Path) -> list[Path]:
-    if path.is_file():
+    if existing(path).is_file():
         return [path]
-    existing(path)
     found = [place for home in (path / "completions", path) if home.is_dir() for place in files(home, _FILE)]
     if not found:
         raise ImportFormatError(

@@ -40,9 +40,9 @@ def read(path: Path, validation: Path | None = None) -> Found:
 
 
 def _places(path: Path) -> list[Path]:
-    if path.is_file():
+    if existing(path).is_file():
         return [path]
-    found = files(existing(path), _FILE)
+    found = files(path, _FILE)
     if not found:
         raise ImportFormatError(
             f"{path} holds no <step>.jsonl; name the folder of trainer.rollout_data_dir or trainer.validation_data_dir itself"
