@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 
 from siwork.importers.found import Collected
 from siwork.importers.identity import normalised, problem_id
+from siwork.importers.lines import files, number_in
+from siwork.importers.rows import FILE
 from siwork.importers.values import real, said, shown
-from siwork.schema import KnobError, missing_extra
+from siwork.schema import KnobError, missing_extra, nearest
 
 try:
     from transformers import TrainerCallback
@@ -31,8 +33,8 @@ class TRLCallback(TrainerCallback):
     0 is the base policy; batches of an evaluation are held out.
 
     Log-probability and entropy are those that TRL computes for its loss, so they cost nothing; they are null where the policy
-    was updated between sampling and loss (a second optimiser step on one batch), where the sampling temperature is not 1, and
-    in evaluations.
+    was updated between sampling and loss (a second optimiser step on one batch) and where the sampling temperature is not 1.
+    A folder that holds batches already is added to: a resumed training goes on in it.
 
     Parameters
     ----------
@@ -57,7 +59,9 @@ class TRLCallback(TrainerCallback):
             )
         self.folder, self._problem, self._target = Path(folder), problem, target
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._trainer, self._batch, self._number = trainer, _Batch(), 0
+        self._trainer, self._batch, self._next = trainer, _Batch(), 0
+        there = [number_in(place.stem.rpartition("_")[0]) or 0 for place in files(self.folder, FILE)]
+        self._number = max(there, default=-1) + 1  # of the next file
         self._scored: tuple[Any, ...] = ()
         self._seen: tuple[Any, Any] | None = None  # rows and mask of the loss that is being computed
         for name in _PARTS:
@@ -73,7 +77,8 @@ class TRLCallback(TrainerCallback):
         output = original(inputs)
         self._write()
         self._batch = self._begun(output)
-        output[_ROW] = _arange(output["advantages"])
+        output[_ROW] = _numbered(output["advantages"], self._batch.first)
+        self._next += len(self._batch.rows)
         return output
 
     def _on_compute_loss(self, original: Any, model: Any, inputs: Any) -> Any:
@@ -101,7 +106,7 @@ class TRLCallback(TrainerCallback):
         values = rewards[first : first + size].tolist()
         ends = set(trainer.eos_token_ids)
         split = "train" if trainer.model.training else "heldout"
-        batch = _Batch(trainer.state.global_step, trainer.temperature == 1.0)
+        batch = _Batch(trainer.state.global_step, trainer.temperature == 1.0, self._next)
         advantages = output["advantages"].tolist()
         for i, one in enumerate(inputs):
             prompt, own = said(prompts[i]) or "", list(ids[i])
@@ -116,7 +121,9 @@ class TRLCallback(TrainerCallback):
         if self._problem is None:
             return problem_id(normalised(prompt))
         if (found := shown(one.get(self._problem))) is None:
-            raise KnobError(f"problem={self._problem!r}: the data set has no such column, or null in it")
+            raise KnobError(
+                f"problem={self._problem!r}: the data set has no such column, or null in it; {nearest(self._problem, one)}"
+            )
         return found
 
     def _take(self, rows: Any, mask: Any, logps: Any, entropies: Any) -> None:
@@ -127,7 +134,7 @@ class TRLCallback(TrainerCallback):
         kept = mask.to(logps.dtype)
         sums = (logps.detach() * kept).sum(1).tolist(), (entropies.detach() * kept).sum(1).tolist()
         for row, logp, entropy, size in zip(rows.tolist(), *sums, mask.sum(1).tolist(), strict=True):
-            batch.known.setdefault(row, (min(logp, 0.0), entropy / size if size else None))
+            batch.known.setdefault(row - batch.first, (min(logp, 0.0), entropy / size if size else None))
 
     def _write(self) -> None:
         """The present batch as a file, whole or not at all."""
@@ -146,7 +153,8 @@ class TRLCallback(TrainerCallback):
 class _Batch:
     """One generation batch on its way."""
 
-    def __init__(self, step: int = 0, plain: bool = False) -> None:
+    def __init__(self, step: int = 0, plain: bool = False, first: int = 0) -> None:
+        self.first = first  # number of its first row, counted over the whole training: batches may overlap
         self.step = step  # optimiser steps before it was sampled
         self.plain = plain  # sampled at temperature 1
         self.rows: list[tuple[dict[str, Any], dict[str, float | None]]] = []
@@ -171,11 +179,11 @@ _PARTS = (
 )
 
 
-def _arange(like: Any) -> Any:
+def _numbered(like: Any, first: int) -> Any:
     """Row numbers where the other tensors are."""
     import torch
 
-    return torch.arange(len(like), device=like.device)
+    return torch.arange(first, first + len(like), device=like.device)
 
 
 def _written(table: pa.Table, place: Path) -> None:

@@ -96,18 +96,25 @@ def test_texts_and_rewards_are_those_that_trl_logs(home):
 def test_log_probabilities_and_entropies_are_those_of_the_policy_that_sampled(tmp_path):
     before = model()
     trained(tmp_path, steps=1)
-    tokens, rows = tokenizer(), from_rows(tmp_path / "rows").rows
+    checked(from_rows(tmp_path / "rows").rows, before)
+
+
+def checked(rows, policy):
+    """Log-probability and entropy of each row are those of a policy."""
+    tokens, looked = tokenizer(), 0
     for row in rows.to_dict("records"):
         prompt = tokens(row["prompt"], add_special_tokens=False)["input_ids"]
         said = tokens(row["response"], add_special_tokens=False)["input_ids"] + [1] * row["finished"]
         if len(said) != row["n_tokens"]:  # a special token inside, which the text does not hold
             continue
         with torch.no_grad():
-            logs = before(torch.tensor([prompt + said])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+            logs = policy(torch.tensor([prompt + said])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
         logp = float(sum(logs[i, token] for i, token in enumerate(said)))
         entropy = float(-(logs.exp() * logs).sum(-1).mean())
         assert math.isclose(row["logp"], logp, rel_tol=1e-4, abs_tol=1e-4)
         assert math.isclose(row["entropy"], entropy, rel_tol=1e-4, abs_tol=1e-4)
+        looked += 1
+    assert looked  # a special token inside a text spares its row only
 
 
 def test_a_diagnosis_knows_entropy_and_length(home):
@@ -130,6 +137,39 @@ def test_samples_that_are_used_several_times_are_logged_once(tmp_path):
     rows = from_rows(tmp_path / "rows").rows
     assert rows["round"].unique().tolist() == [0, 2]
     assert rows["logp"].notna().all()
+
+
+def test_log_probabilities_of_an_evaluation_are_its_own(tmp_path):
+    before = model()
+    trained(tmp_path, steps=1, eval_strategy="steps", eval_steps=1, per_device_eval_batch_size=8, eval_on_start=True)
+    rows = from_rows(tmp_path / "rows").rows
+    first = rows[(rows["split"] == "heldout") & (rows["round"] == 0)]
+    assert len(first) == 16
+    assert first["logp"].notna().all()
+    checked(first, before)
+
+
+def test_an_evaluation_between_two_uses_of_a_batch_gets_none_of_its_numbers(tmp_path):
+    trained(tmp_path, steps=2, num_iterations=2, eval_strategy="steps", eval_steps=1, per_device_eval_batch_size=8)
+    files = sorted((tmp_path / "rows").iterdir())
+    whole = from_rows(tmp_path / "rows").rows
+    assert len(whole) == sum(len(from_rows(file).rows) for file in files)
+    assert whole["logp"].notna().all()
+    assert whole["logp"].duplicated().sum() == whole[["prompt", "response", "round"]].duplicated().sum()
+
+
+def test_a_second_training_adds_to_the_folder(tmp_path):
+    trained(tmp_path, steps=1)
+    before = {place.name: place.read_bytes() for place in (tmp_path / "rows").iterdir()}
+    trained(tmp_path, steps=1)
+    after = {place.name: place.read_bytes() for place in (tmp_path / "rows").iterdir()}
+    assert len(after) == 2 * len(before) == 2
+    assert before.items() <= after.items()
+
+
+def test_a_column_that_is_not_there_is_named_with_the_nearest_one(tmp_path):
+    with pytest.raises(KnobError, match=r"problem='idd'.*nearest: 'id'"):
+        trained(tmp_path, steps=1, problem="idd")
 
 
 def test_without_an_id_the_prompt_is_the_problem(tmp_path):

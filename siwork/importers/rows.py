@@ -11,7 +11,7 @@ from siwork.importers.found import OTHER, PLAIN, REWARD, Found, together
 from siwork.importers.lines import Skips, existing, files
 from siwork.schema import ImportFormatError
 
-_FILE = r"generations_\d+_\d+\.parquet"
+FILE = r"generations_\d+_\d+\.parquet"
 _NEEDED = ("round", "split", "prompt", "response")
 
 
@@ -20,7 +20,7 @@ def read(path: Path) -> Found:
 
     Raises ImportFormatError when there is none, or a file lacks what a row needs.
     """
-    places = [path] if existing(path).is_file() else files(path, _FILE)
+    places = [path] if existing(path).is_file() else files(path, FILE)
     if not places:
         raise ImportFormatError(f"{path} holds no generations_<batch>_<process>.parquet; name the callback's folder")
     skips = Skips()
