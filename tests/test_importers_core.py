@@ -176,6 +176,27 @@ def test_the_logs_own_sample_numbers_are_kept_where_they_tell_all_apart():
     assert assembled(found(sample=[1, 1]), {}).rows["sample"].tolist() == [0, 1]
 
 
+def test_what_is_not_known_is_not_shown_as_empty_or_0():
+    made = assembled(found(response=["a", None, "c"], prompt=["p", "p", None], advantage=[0.5, 0.5, 0.5]), {})
+    assert made.rows["response"].tolist() == ["a"]
+    assert "2 completions without a prompt or a response were left out." in made.report.notes
+    made = assembled(found(response=["a", "b"], advantage=[0.5, None]), {})
+    assert "weight" not in made.rows
+    assert made.report.notes[-1].startswith("1 advantages are not known")
+    half = found(split=["train", "heldout"], response=["a", "b"], advantage=[0.5, None])
+    assert assembled(half, {}).rows["weight"].tolist() == [1.0, 0.0]
+
+
+def test_a_verifier_is_judged_where_score_and_truth_are_known():
+    def asked(score, gold):
+        report = assembled(found(score=pa.array(score, pa.float64()), gold=gold), {}).report
+        return next(one for one in report.capabilities if one.question == "Can the verifier be believed?")
+
+    assert asked([1.0, 0.2, None], [True, False, True]).can == "yes"
+    assert asked([1.0, 0.0, None], [True, False, True]).why.startswith("score and truth are the same")
+    assert asked([1.0, None], [None, True]).why.startswith("no row has both")
+
+
 def test_no_completion_is_an_error():
     with pytest.raises(ImportFormatError, match="no completion was found in 'run' as made up"):
         assembled(Found("made up", "run", together([]), Skips()), {})

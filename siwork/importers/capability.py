@@ -181,11 +181,16 @@ def _verifier(rows: pd.DataFrame) -> Capability:
         )
     if not _known(rows, "gold"):
         return Capability(question, "no", "a score without truth says nothing about the verifier.", "pass gold=")
-    if rows["score"].astype(float).eq(rows["gold"].astype(float)).all():
+    both = rows[["score", "gold"]].dropna()
+    if both.empty:
+        return Capability(
+            question, "no", "no row has both a score and its truth.", "pass gold= for the rows with a score"
+        )
+    if (both["score"].astype(float) == both["gold"].astype(float)).all():
         return Capability(
             question,
             "no",
-            "score and truth are the same in every row.",
+            "score and truth are the same wherever both are known.",
             "pass gold= from another source than the reward",
         )
     return Capability(question, "yes", "score and truth are known.")

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from siwork.importers.capability import Report, report_of
 from siwork.importers.found import OTHER, REWARD, Found
@@ -66,23 +67,43 @@ def assembled(found: Found, asked: Asked) -> Imported:
     ------
     ImportFormatError when there is no completion, or truth is no truth; KnobError for a column that the log lacks.
     """
-    if not found.table.num_rows:
+    table, left_out = _with_texts(found.table)
+    if not table.num_rows:
         raise ImportFormatError(
             f"no completion was found in {found.run!r} as {found.kind} ({found.skips}); is it another format?"
         )
-    problems = problems_of(found.table)
-    frame = found.table.to_pandas(types_mapper=pd.ArrowDtype)
+    problems = problems_of(table)
+    frame = table.to_pandas(types_mapper=pd.ArrowDtype)
     rows = frame.assign(run=asked.get("run") or found.run, problem=problems.problem, prompt=problems.prompt)
     rows["sample"] = _samples(rows)
-    rows["response"] = rows["response"].fillna("")
     rows, said = _judged(rows, asked, found.score)
-    if "advantage" in rows:
-        used = (rows["advantage"].fillna(0.0) != 0) & (rows["split"] == "train")
-        rows["weight"] = used.astype("double[pyarrow]")
+    rows, used = _weighed(rows)
     first = [name for name in _ORDER if name in rows]
     own = [name for name in rows if str(name).startswith((REWARD, OTHER, "score_"))]
     rows = check(rows[[*first, *own]].reset_index(drop=True), needs=_NEEDED)
-    return Imported(rows, report_of(rows, found, (*problems.notes, *said)))
+    return Imported(rows, report_of(rows, found, (*left_out, *problems.notes, *said, *used)))
+
+
+def _with_texts(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The completions whose prompt and response are known, and what is said of the others: no text is not an empty one."""
+    if not table.num_rows:
+        return table, []
+    whole = table.filter(pc.and_(pc.is_valid(table["prompt"]), pc.is_valid(table["response"])))
+    less = table.num_rows - whole.num_rows
+    return whole, [f"{less:,} completions without a prompt or a response were left out."] if less else []
+
+
+def _weighed(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """With weight 1 where a completion was trained on, which is where its advantage is not 0; none where that is not known."""
+    if "advantage" not in rows:
+        return rows, []
+    train = (rows["split"] == "train").to_numpy(bool)
+    unknown = int(rows["advantage"].isna().to_numpy(bool)[train].sum())
+    if unknown or not train.any():
+        words = f"{unknown:,} advantages are not known, so which completions were trained on is not, either."
+        return rows, [words] if unknown else []
+    used = (rows["advantage"].fillna(0.0) != 0).to_numpy(bool) & train
+    return rows.assign(weight=series(used.astype(float).tolist(), pa.float64(), rows.index)), []
 
 
 def _samples(rows: pd.DataFrame) -> pd.Series:
