@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, existing, files, folders, objects
+from siwork.importers.lines import Skips, counted, existing, files, folders, objects
 from siwork.importers.shared import below, complete, nothing, run_name, step_of
 from siwork.importers.values import real, text, whole
 from siwork.schema import ImportFormatError
@@ -86,13 +86,12 @@ def _length(one: dict[str, Any]) -> int | None:
 
 def _told(tallies: Counter[str]) -> list[str]:
     notes = ["Trajectories that the acceptance test rejected are among them, and nothing tells which they are."]
-    if tallies["version"]:
-        notes.append(f"{tallies['version']:,} rows name another version than their folder; the folder's was taken.")
-    if tallies["begun earlier"]:
-        notes.append(f"{tallies['begun earlier']:,} completions were begun by an earlier version than their round's.")
-    if tallies["again"]:
-        notes.append(
-            f"{tallies['again']:,} rows have the task and sample number of an earlier one: numbers begin at 0 again with each "
-            "restart and each worker. Problems are told by their prompts, and all rows are kept."
-        )
-    return notes
+    return notes + counted(
+        tallies,
+        {
+            "version": "{} rows name another version than their folder; the folder's was taken.",
+            "begun earlier": "{} completions were begun by an earlier version than their round's.",
+            "again": "{} rows have the task and sample number of an earlier one: numbers begin at 0 again with each restart "
+            "and each worker. Problems are told by their prompts, and all rows are kept.",
+        },
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,12 +101,3 @@ def rounds_of(names: Sequence[str], what: str, last: bool = True) -> tuple[dict[
         return {ordered[0]: 0}, f"The name of {what} holds no step: all is round 0."
     told = ", ".join(f"{i}: {name[:60]}" for i, name in enumerate(ordered[:6])) + (" …" if len(ordered) > 6 else "")
     return {name: i for i, name in enumerate(ordered)}, f"Round counts the names in order, for {why}: {told}."
-
-
-def counted(tallies: Mapping[str, int], sentences: Mapping[str, str]) -> list[str]:
-    """The sentences whose number is not 0, with it in its place.
-
-    >>> counted({"late": 2, "odd": 0}, {"late": "{} came late.", "odd": "{} are odd."})
-    ['2 came late.']
-    """
-    return [words.format(f"{tallies[name]:,}") for name, words in sentences.items() if tallies.get(name)]

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from siwork.importers.archives import see_sizes
-from siwork.importers.checkpoints import below, counted, step_in
+from siwork.importers.checkpoints import below, step_in
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips
+from siwork.importers.lines import Skips, counted
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, shown, text, whole
 from siwork.schema import ImportFormatError, missing_extra

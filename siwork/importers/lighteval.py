@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from siwork.importers.checkpoints import Place, below, counted, newest, place_of, rounds_of
+from siwork.importers.checkpoints import Place, below, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips
+from siwork.importers.lines import Skips, counted
 from siwork.importers.values import real, said, shown, text
 from siwork.schema import ImportFormatError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,3 +175,12 @@ def number_in(name: str) -> int | None:
     """
     found = [part for part in _DIGITS.findall(name) if len(part) < 19]
     return int(found[-1]) if found else None
+
+
+def counted(tallies: Mapping[str, int], sentences: Mapping[str, str]) -> list[str]:
+    """The sentences whose number is not 0, with it in its place.
+
+    >>> counted({"late": 2, "odd": 0}, {"late": "{} came late.", "odd": "{} are odd."})
+    ['2 came late.']
+    """
+    return [words.format(f"{tallies[name]:,}") for name, words in sentences.items() if tallies.get(name)]

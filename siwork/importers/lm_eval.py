@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from siwork.importers.checkpoints import Place, below, counted, newest, place_of, rounds_of
+from siwork.importers.checkpoints import Place, below, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, objects
+from siwork.importers.lines import Skips, counted, objects
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, shown, text, truth
 from siwork.schema import ImportFormatError, KnobError, nearest

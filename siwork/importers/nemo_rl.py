@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, existing, files, folders, number_in, objects
+from siwork.importers.lines import Skips, counted, existing, files, folders, number_in, objects
 from siwork.importers.shared import complete, log_probability, mean, nothing, numbers, run_name, step_of
 from siwork.importers.values import real, shown, text
 from siwork.schema import ImportFormatError
@@ -137,14 +137,12 @@ def _masked(one: dict[str, Any]) -> bool:
 
 
 def _told(tallies: Counter[str], places: list[Path]) -> list[str]:
-    notes = []
-    if tallies["turns"]:
-        notes.append(
-            f"{tallies['turns']:,} completions have several turns, and rows of training name no roles: the answers were taken "
-            "to be every other text."
-        )
-    if tallies["masked"]:
-        notes.append(f"{tallies['masked']:,} samples were masked out of the loss; their weight is 0.")
+    sentences = {
+        "turns": "{} completions have several turns, and rows of training name no roles: the answers were taken to be every "
+        "other text.",
+        "masked": "{} samples were masked out of the loss; their weight is 0.",
+    }
+    notes = counted(tallies, sentences)
     if places and not any(place.name.startswith("train") for place in places):
         notes.append(
             "Only validations are there; NeMo-RL writes no training file where it logs full responses of NeMo-Gym."

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.identity import problem_id
-from siwork.importers.lines import Skips, existing, files, objects
+from siwork.importers.lines import Skips, counted, existing, files, objects
 from siwork.importers.shared import complete, log_probability, nothing, step_of, token_ids
 from siwork.importers.values import real, shown, text
 from siwork.schema import ImportFormatError, KnobError
@@ -123,10 +123,10 @@ def _told(tallies: Counter[str], decode: Decode | None) -> list[str]:
             "The log holds token ids and no text: prompts, responses and targets are ids with spaces between. "
             "Pass decode=tokenizer.decode to read them."
         )
-    if tallies["tools"]:
-        notes.append(f"{tallies['tools']:,} completions called tools; their tokens are in the responses.")
-    if tallies["again"]:
-        notes.append(
-            f"{tallies['again']:,} rows have the step and sample number of an earlier one, as after a restart; all are kept."
-        )
-    return notes
+    return notes + counted(
+        tallies,
+        {
+            "tools": "{} completions called tools; their tokens are in the responses.",
+            "again": "{} rows have the step and sample number of an earlier one, as after a restart; all are kept.",
+        },
+    )

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from siwork.importers.checkpoints import counted, rounds_of
+from siwork.importers.checkpoints import rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, files, objects
+from siwork.importers.lines import Skips, counted, files, objects
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, text, whole
 from siwork.schema import ImportFormatError, KnobError

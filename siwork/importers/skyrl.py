@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, existing, files, folders, number_in, objects
+from siwork.importers.lines import Skips, counted, existing, files, folders, number_in, objects
 from siwork.importers.pickles import pickled_in
 from siwork.importers.shared import complete, field, nothing, numbers, run_name, total
 from siwork.importers.values import real, said, shown, text
@@ -86,12 +86,11 @@ def _score(value: Any, tallies: Counter[str]) -> float | None:
 
 
 def _told(tallies: Counter[str]) -> list[str]:
-    notes = []
-    if tallies["by token"]:
-        notes.append(f"{tallies['by token']:,} scores are lists of one number a token; their sums were taken.")
-    if tallies["no step"]:
-        notes.append(f"{tallies['no step']:,} files lie in no folder of a step; they are round 0.")
-    return notes
+    sentences = {
+        "by token": "{} scores are lists of one number a token; their sums were taken.",
+        "no step": "{} files lie in no folder of a step; they are round 0.",
+    }
+    return counted(tallies, sentences)
 
 
 def _left(path: Path) -> list[str]:

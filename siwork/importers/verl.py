@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siwork.importers.found import REWARD, Collected, Found, together
-from siwork.importers.lines import Skips, existing, files, number_in, objects
+from siwork.importers.lines import Skips, counted, existing, files, number_in, objects
 from siwork.importers.values import real, shown, text, truth, whole
 from siwork.schema import ImportFormatError
 
@@ -100,15 +100,14 @@ def _told(tallies: Counter[str], rows: int) -> list[str]:
     if tallies["acc"]:
         part = "" if tallies["acc"] == rows else f" in {tallies['acc']:,} of {rows:,} rows"
         notes.append(f"Truth is the field acc{part}, which comes from the same function as the score.")
-    if tallies["odd acc"]:
-        notes.append(f"{tallies['odd acc']:,} values of acc are neither true nor false; their truth is unknown.")
-    if tallies["step"]:
-        notes.append(f"{tallies['step']:,} rows name another step than their file; the file's was taken.")
-    if tallies["several outputs"]:
-        notes.append(
-            f"{tallies['several outputs']:,} rows are further outputs of one trajectory, with the score of all of it."
-        )
-    return notes
+    return notes + counted(
+        tallies,
+        {
+            "odd acc": "{} values of acc are neither true nor false; their truth is unknown.",
+            "step": "{} rows name another step than their file; the file's was taken.",
+            "several outputs": "{} rows are further outputs of one trajectory, with the score of all of it.",
+        },
+    )
 
 
 def _twice(table: pa.Table) -> list[str]:

@@ -8,24 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from siwork.metrics.limits import (
-    ALIKE,
-    BOTTOM,
-    EQUAL,
-    KINDS,
-    LINEAR,
-    ONE,
-    PLAIN,
-    SAME,
-    SCORE,
-    TOP,
-    WILSON,
-    open_limits,
-    plain_limits,
-    share_limits,
-    sparse_limits,
-    spread_of,
-)
+from siwork.metrics.limits import EQUAL, KINDS, Kind, open_limits, plain_limits, share_limits, sparse_limits, spread_of
 from siwork.metrics.limits import checked_level as checked_level
 from siwork.metrics.limits import divide as divide
 from siwork.metrics.limits import student_t as student_t
@@ -158,7 +141,7 @@ def grouped_mean(
     spread = spread_of((found.value - start) / width, (x - found.value[g]) / width[g], found.n.astype(float), g)
     between = np.bincount(g[(x != least[g]) & (x != most[g])], minlength=groups) > 0
     limits = _chosen(within, share_limits(spread, within & ~between, level), open_limits(spread, level))
-    kind = np.where(within, np.where(between, KINDS[SCORE], KINDS[WILSON]), KINDS[PLAIN])
+    kind = np.where(within, np.where(between, KINDS[Kind.SCORE], KINDS[Kind.WILSON]), KINDS[Kind.PLAIN])
     low, high = (start + width * end for end in limits[:2])
     return _estimates(found.value, (low, high, limits[2]), kind, found.n, found.equal, level, (least, most))
 
@@ -184,8 +167,10 @@ def _estimates(
     low, high = _chosen(equal, equal_bounds(value, n if units is None else units, level, span), (low, high))
     words = np.array(KINDS)
     kind = np.where(why == 0, kind, words[why])
-    none = words[np.select([np.isnan(low), value == high, value == low], [SAME, TOP, BOTTOM], ALIKE)]
-    kind = np.where(n < 2, KINDS[ONE], np.where(equal, none, kind))
+    none = words[
+        np.select([np.isnan(low), value == high, value == low], [Kind.SAME, Kind.TOP, Kind.BOTTOM], Kind.ALIKE)
+    ]
+    kind = np.where(n < 2, KINDS[Kind.ONE], np.where(equal, none, kind))
     return Estimates(value, low, high, n, np.where((n >= 2) & (n < 10), np.char.add(kind, "; few_problems"), kind))
 
 
@@ -229,7 +214,7 @@ def grouped_ratio(
     low, high, why = _chosen(bounded, share_limits(spread, np.zeros(groups, bool), level), open_limits(spread, level))
     n = np.bincount(group, minlength=groups)
     equal = (n >= 2) & (np.bincount(group[np.abs(rest) > EQUAL * whole], minlength=groups) == 0)
-    kind = np.where(bounded, KINDS[LINEAR], "linearised t over problems")
+    kind = np.where(bounded, KINDS[Kind.LINEAR], "linearised t over problems")
     low, high = start + width * low, start + width * high
     largest = np.zeros(groups)
     np.maximum.at(largest, group, whole)  # a problem not seen may weigh as much
@@ -273,7 +258,7 @@ def grouped_change(
     np.maximum.at(most, group, size)
     dense = (most > least * (1 + EQUAL)) & (moved >= 0.6 * found.n) & (effective >= 0.4 * found.n)
     limits = _chosen(dense, plain_limits(spread, level), sparse_limits(spread, effective, level))
-    kind = np.where(dense | (spread.skew <= 0.1), KINDS[PLAIN], "skewed t over problems")
+    kind = np.where(dense | (spread.skew <= 0.1), KINDS[Kind.PLAIN], "skewed t over problems")
     both = _estimates(found.value, limits, kind, found.n, found.equal, level, span)
     for way, half in ((1, (0.0, span[1])), (-1, (span[0], 0.0))):
         against = np.bincount(group[way * change < 0], minlength=groups) > 0

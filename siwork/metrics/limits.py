@@ -7,6 +7,7 @@ trials, which is a skewness of the mean of 1/4.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,8 +29,8 @@ KINDS = (  # intervals in words, the reasons first
     "Wilson bound: all at the bottom",
     "Wilson bound: all equal",
 )
-SCORE, WILSON, PLAIN, LINEAR, ONE, SAME, TOP, BOTTOM, ALIKE = range(len(REASONS), len(KINDS))  # places in KINDS
 EQUAL = 1e-12  # values this near to each other, relative to their size, count as equal
+Kind = IntEnum("Kind", "SCORE WILSON PLAIN LINEAR ONE SAME TOP BOTTOM ALIKE", start=len(REASONS))  # places in KINDS
 Limits = tuple[np.ndarray, np.ndarray, np.ndarray]  # low, high, and why there are none: an index of REASONS
 _FLIPS = 30.0  # coin flips that an estimate must be worth
 _COUNT = 16.0  # successes that it must be worth

@@ -11,23 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from siwork.metrics.intervals import equal_bounds
-from siwork.metrics.limits import (
-    ALIKE,
-    BOTTOM,
-    EQUAL,
-    KINDS,
-    LINEAR,
-    ONE,
-    PLAIN,
-    SAME,
-    SCORE,
-    TOP,
-    WILSON,
-    Spread,
-    divide,
-    open_limits,
-    share_limits,
-)
+from siwork.metrics.limits import EQUAL, KINDS, Kind, Spread, divide, open_limits, share_limits
 
 LEVEL = 0.95
 _SMALL = 1e-12  # squares below which a closer look is worth its time
@@ -71,7 +55,7 @@ def means(x: np.ndarray, least: np.ndarray, most: np.ndarray, fewest: np.ndarray
     ends = _all_at_ends(x, a, b)
     shares, others = share_limits(spread, within & ends, LEVEL), open_limits(spread, LEVEL)
     low, high, why = (np.where(within, s, o) for s, o in zip(shares, others, strict=True))
-    kind = np.where(within, np.where(ends, WILSON, SCORE), PLAIN)
+    kind = np.where(within, np.where(ends, Kind.WILSON, Kind.SCORE), Kind.PLAIN)
     low, high = (start + width * end for end in (low, high))
     flat &= n >= 2
     flat[flat] = ~(np.ptp(rest[flat], axis=1) * width[flat] > EQUAL * np.maximum(1.0, np.abs(value[flat])))
@@ -99,7 +83,7 @@ def ratios(part: np.ndarray, whole: np.ndarray, fewest: int = 5) -> Found:
     flat[flat] = ~(np.abs(rest[flat]) > EQUAL * whole[flat]).any(axis=1)
     units = np.where(n >= 2, np.maximum(divide(total, whole.max(axis=2).astype(float)), 2.0), n)
     ends = np.zeros(n.shape), np.ones(n.shape)
-    found = _finished(Found(value, low, high, n, np.full(n.shape, LINEAR)), why, flat, ends, units)
+    found = _finished(Found(value, low, high, n, np.full(n.shape, Kind.LINEAR)), why, flat, ends, units)
     return _enough(found, np.array(fewest))
 
 
@@ -130,8 +114,8 @@ def _finished(
     bounds = equal_bounds(value, units, LEVEL, span)
     low, high = (np.where(equal, bound, end) for bound, end in zip(bounds, (low, high), strict=True))
     kind = np.where(why == 0, found.kind, why)
-    which = np.select([np.isnan(low), value == high, value == low], [SAME, TOP, BOTTOM], ALIKE)
-    kind = np.where(found.n < 2, ONE, np.where(equal, which, kind))
+    which = np.select([np.isnan(low), value == high, value == low], [Kind.SAME, Kind.TOP, Kind.BOTTOM], Kind.ALIKE)
+    kind = np.where(found.n < 2, Kind.ONE, np.where(equal, which, kind))
     return found._replace(low=low, high=high, kind=kind)
 
 
