@@ -65,6 +65,17 @@ def test_launch_watch_click_read(notebook, lab):
     assert any(text.strip() in known for text in page.locator(".sw-samples pre").all_text_contents())
 
 
+def test_a_name_that_is_being_typed_stays_when_the_kernel_changes_its_field(notebook):
+    page = notebook(LAB)
+    page.locator(".sw-launcher").wait_for()
+    box = page.locator(".sw-name input").first
+    box.press_sequentially("mi")
+    ask(page, "lab.launcher.name.description = 'Called'")
+    expect(page.locator(".sw-name").first).to_contain_text("Called", timeout=LONG)
+    box.press_sequentially("ne")
+    expect(box).to_have_value("mine")
+
+
 def test_every_tab_shows_its_figures(notebook):
     page = notebook(LAB)
     launch(page, "tabs", seeds=2)

@@ -102,6 +102,7 @@ class Launcher(w.VBox):
         self.extent, self.sizes = Knobs(Extent, on_change=self._changed), Knobs(Sizes, on_change=self._changed)
         self.folder = field("Folder", str(folder), "Folder that the new run folders go into")
         self.name = field("Name", "", "Begin of the new folders' names, the seed is added; empty takes the one shown")
+        self.name.continuous_update = True  # else a new placeholder undoes, in the browser, what is being typed
         self.name.observe(lambda _: self._changed(), "value")
         self.folder.observe(lambda _: self._changed(), "value")
 
