@@ -43,6 +43,7 @@ class Maker:
         self.bands = pick([(0, 1, 2, 3, 4, None), (0, 4), (None,)])
         self.logps = pick(["all", "sparse", "infinite", "none"])
         self.temperature = pick([1.0, 1.0, 0.7])
+        self.lengths = pick(["all", "all", "sparse"])
 
     def maybe(self, value, p=0.3):
         return None if self.random.random() < p else value
@@ -69,6 +70,9 @@ class Maker:
         )
         return self.maybe(value) if self.answers == "sparse" else value
 
+    def length(self, value):
+        return self.maybe(value) if self.lengths == "sparse" else value
+
     def logp(self):
         value = -self.random.random() * 9
         if self.logps == "infinite" and self.random.random() < 0.3:
@@ -81,8 +85,8 @@ class Maker:
             "run": run, "round": r, "split": split, "problem": problem, "sample": sample, "hint": "none", "turn": 0,
             "parent": None, "agent": draw.choice("uv"), "verifier": draw.choice(["u", "v", "none"]),
             "temperature": self.temperature if r == 0 else 1.0, "top_p": 1.0,
-            "response": draw.choice(self.texts), "answer": self.answer(problem), "n_tokens": draw.randrange(9),
-            "finished": draw.random() < 0.7, "logp": self.logp(), "base_logp": self.logp(),
+            "response": draw.choice(self.texts), "answer": self.answer(problem), "n_tokens": self.length(draw.randrange(9)),
+            "finished": self.length(draw.random() < 0.7), "logp": self.logp(), "base_logp": self.logp(),
             "entropy": self.maybe(draw.random() * 2), "gold": gold, "score": self.score(gold),
             "weight": draw.choice(self.weights), "pair": None, "side": draw.choice(["chosen", "rejected", None, None]),
             "steps": draw.choice([None, "", "1", "0", "1101", "111", "10"]), "claimed_error": self.maybe(draw.randrange(3)),
@@ -125,6 +129,7 @@ def many_rows(seed, problems=24, samples=6, rounds=1, scores="fine"):
     """A plain table that is large enough for intervals: rounds of the same problems, every column filled."""
     maker = Maker(seed)
     maker.truth, maker.scores, maker.answers, maker.logps = "mixed", scores, "few", "all"
+    maker.lengths = "all"
     maker.texts, maker.weights, maker.bands, maker.temperature = TEXTS[3:], (0.0, 1.0), (0, 1, 2, 3, 4), 1.0
     rows = []
     for i in range(problems):

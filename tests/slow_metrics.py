@@ -860,11 +860,16 @@ def self_preference(g):
 
 def quantile(numerator):
     def metric(g):
-        x = sorted(row["n_tokens"] for row in plain(g))
+        rows = known(plain(g), "n_tokens")
+        x = sorted(row["n_tokens"] for row in rows)
         place = math.ceil(Fraction(numerator, 100) * len(x))
-        return (float(x[max(place, 1) - 1]) if x else None), len(by_problem(plain(g)))
+        return (float(x[max(place, 1) - 1]) if x else None), len(by_problem(rows))
 
     return metric
+
+
+def share_of(value, bad):
+    return None if value is None else float(bad(value))
 
 
 def finite(value):
@@ -892,7 +897,11 @@ def kl_to_base(g):
 
 
 def total(value):
-    return lambda g: (float(sum(map(value, g.rows))), len(g.problems))
+    def metric(g):
+        found = [value(row) for row in g.rows]
+        return (None if None in found else float(sum(found))), len(g.problems)
+
+    return metric
 
 
 def attempt(row):
@@ -1067,8 +1076,8 @@ SLOW = {
     "length_5": quantile(5),
     "length_50": quantile(50),
     "length_95": quantile(95),
-    "unfinished_rate": lambda g: problem_means(plain(g), lambda row: float(not row["finished"])),
-    "empty_rate": lambda g: problem_means(plain(g), lambda row: float(row["n_tokens"] <= 1)),
+    "unfinished_rate": lambda g: problem_means(plain(g), lambda row: share_of(row["finished"], lambda done: not done)),
+    "empty_rate": lambda g: problem_means(plain(g), lambda row: share_of(row["n_tokens"], lambda size: size <= 1)),
     "perplexity": perplexity("logp"),
     "base_perplexity": perplexity("base_logp"),
     "kl_to_base": kl_to_base,

@@ -127,9 +127,9 @@ def test_tokens_and_log_probabilities(batch):
     warm = batch([cut], [asked("a", temperature=2.0)])
     assert "logp" not in warm.rows or warm.rows["logp"].isna().all()
     several = batch([answered("a", "4", "5"), answered("b", "4", finish_reason="content_filter")])
-    assert "n_tokens" not in several.rows
-    assert "finished" not in several.rows
-    assert "completions only; it was left out" in notes(several)
+    assert several.rows["n_tokens"].isna().tolist() == [True, True, False]  # one count for two choices
+    assert several.rows["finished"].isna().tolist() == [False, False, True]
+    assert "the number of tokens is known of 33% of the completions" in " ".join(str(several).split())
 
 
 def test_completions_and_parts_of_content(batch):

@@ -185,7 +185,7 @@ def test_values_of_another_kind_are_unknown_and_counted():
     )
     found = from_table(frame, {**TWO, "n_tokens": "n", "logp": "l", "reward": "n"})
     assert found.rows["logp"].isna().tolist() == [False, True, True, False]
-    assert "n_tokens" not in found.rows
+    assert found.rows["n_tokens"].tolist() == [3, pd.NA, pd.NA, pd.NA]
     assert "3 values of n_tokens are of another kind or out of range" in notes(found)
     assert "1 values of logp" in notes(found)
     assert "2 values of reward" in notes(found)

@@ -96,7 +96,7 @@ def test_a_column_of_the_wrong_type_is_refused_by_name(column):
         ("weight", None), ("round", -1), ("sample", -1), ("turn", -1), ("n_tokens", -1), ("band", 5), ("band", -1),
         ("logp", 0.5), ("logp", math.inf), ("base_logp", 1.0), ("entropy", -0.1), ("entropy", math.inf),
         ("temperature", -1.0), ("top_p", 1.5), ("n_solutions", -1), ("n_solutions", 2.5), ("claimed_error", -1),
-        ("finished", None), ("response", None), ("problem", None), ("run", None), ("split", None), ("parent", -1),
+        ("response", None), ("problem", None), ("run", None), ("split", None), ("parent", -1),
     ],
 )  # fmt: skip
 def test_a_value_outside_its_range_is_refused(column, value):

@@ -141,6 +141,7 @@ def _candidates(rows: pd.DataFrame) -> str:
     return f"{asked}; of 0 and 1 only are {', '.join(found)}" if found else asked
 
 
+_LENGTH = {"n_tokens": "the number of tokens", "finished": "whether a response ended"}
 _BINARY = {"0", "1", "0.0", "1.0", "true", "false"}
 
 
@@ -207,15 +208,21 @@ def _sureness(rows: pd.DataFrame) -> Capability:
 
 def _lengths(rows: pd.DataFrame) -> Capability:
     question = "Does length run away, are responses cut off?"
-    known = {name: _known(rows, name) for name in ("n_tokens", "finished")}
-    if all(known.values()):
+    shares = {words: _share_known(rows, name) for name, words in _LENGTH.items()}
+    if all(share == 1 for share in shares.values()):
         return Capability(question, "yes", "tokens and ends are known.")
-    lack = " and ".join(
-        words
-        for name, words in (("n_tokens", "the number of tokens"), ("finished", "whether a response ended"))
-        if not known[name]
+    lack = " and ".join(words for words, share in shares.items() if not share)
+    part = "; ".join(
+        f"{words} is known of {share:.0%} of the completions" for words, share in shares.items() if 0 < share < 1
     )
-    return Capability(question, "partly", f"characters can be counted; {lack} is not in the log.")
+    said = [f"{lack} is not in the log"] if lack else []
+    return Capability(
+        question, "partly", "; ".join(["characters can be counted", *said, *([part] if part else [])]) + "."
+    )
+
+
+def _share_known(rows: pd.DataFrame, name: str) -> float:
+    return float(rows[name].notna().mean()) if name in rows else 0.0
 
 
 def _range(least: int, most: int) -> str:

@@ -14,8 +14,9 @@ from siwork.importers.pickles import refuse_pickle
 from siwork.importers.values import real, whole
 from siwork.schema import ImportFormatError
 
-_THROUGHOUT = ("n_tokens", "finished", "temperature", "agent")  # columns that may not be null
-_NOTHING = ("advantage", "entropy", "logp", "target", "key")  # columns that say nothing when they are null in every row
+_THROUGHOUT = ("agent",)  # columns that may not be null
+_NOTHING = ("advantage", "entropy", "logp", "target", "key", "n_tokens", "finished", "temperature")
+# columns that say nothing when they are null in every row
 _CERTAIN = 1e-6  # nats above 0 that rounding may leave in a log-probability
 
 
@@ -139,8 +140,8 @@ def complete(table: pa.Table) -> tuple[pa.Table, list[str]]:
 
     Columns that are null in every row go, too, so that nothing unknown is read as 0.
 
-    >>> complete(pa.table({"n_tokens": [3, None]}))[1]
-    ['n_tokens is known of 1 of 2 completions only; it was left out.']
+    >>> complete(pa.table({"agent": ["a", None]}))[1]
+    ['agent is known of 1 of 2 completions only; it was left out.']
     """
     partly = [name for name in _THROUGHOUT if name in table.column_names and table[name].null_count]
     known = {name: table.num_rows - table[name].null_count for name in partly}

@@ -47,12 +47,21 @@ ROWS = (
     Column("turn", WHOLE, "0 first attempt, 1 … revisions", low=0),
     Column("parent", WHOLE, "sample that this one revises", nullable=True, low=0),
     Column("agent", TEXT, "who wrote it, where there are several"),
-    Column("temperature", REAL, "sampling temperature", low=0),
+    Column(
+        "temperature", REAL, "sampling temperature; null when unknown, as in a log from elsewhere", nullable=True, low=0
+    ),
     Column("top_p", REAL, "nucleus mass", low=0, high=1),
     Column("response", TEXT, "the completion"),
     Column("answer", TEXT, "canonical answer read from the completion", nullable=True),
-    Column("n_tokens", WHOLE, "length of the response, the end token counted when finished", "tokens", low=0),
-    Column("finished", TRUTH, "the end token was reached"),
+    Column(
+        "n_tokens",
+        WHOLE,
+        "length of the response, the end token counted when finished; null when unknown",
+        "tokens",
+        nullable=True,
+        low=0,
+    ),
+    Column("finished", TRUTH, "the end token was reached; null when unknown", nullable=True),
     Column("logp", REAL, "log-probability of the whole response at temperature 1", "nats", nullable=True, high=1e-6),
     Column("entropy", REAL, "mean next-token entropy over the response", "nats", nullable=True, low=0),
     Column(

@@ -83,15 +83,17 @@ def _length(q: float) -> Callable[[Study], Whole]:
 
     def make(study: Study) -> Whole:
         def one(part: Part) -> Estimate:
-            part = part.plain
+            plain = part.plain
+            part = plain.where(np.isfinite(plain.column("n_tokens")))
             x, n = part.column("n_tokens"), len(np.unique(part.problem))
             if not len(x):
-                return unknown("no sample is a first attempt without a hint")
+                return unknown("no sample with known n_tokens is a first attempt without a hint")
             value = float(np.quantile(x, q, method="inverted_cdf"))
             below = (x <= value).astype(float)
             se = influence_se(below - below.mean(), part.problem)
             half = float(student_t(np.array([n]), study.level)[0]) * se
-            how = f"{q:.0%} quantile over samples"
+            lost = len(plain.rows) - len(x)
+            how = f"{q:.0%} quantile over samples" + (f", {lost} without n_tokens left out" if lost else "")
             if not (q - half > 0 and q + half < 1 and half > 0):
                 return Estimate(value, np.nan, np.nan, n, f"{how}; no interval: too few problems")
             low, high = np.quantile(x, [q - half, q + half], method="inverted_cdf")
@@ -111,9 +113,11 @@ def _total(column: str | None, mask: str | None, how: str) -> Callable[[Study], 
     def make(study: Study) -> Whole:
         def one(part: Part) -> Estimate:
             x = np.ones(len(part.rows)) if column is None else part.column(column)
+            if lost := int(np.isnan(x).sum()):
+                return unknown(f"{column} of {lost} of {len(x)} samples is unknown, so there is no sum")
             if mask is not None:
                 x = x * (part.column(mask) > 0)
-            return exact(float(np.nansum(x)), len(np.unique(part.problem)), how)
+            return exact(float(np.sum(x)), len(np.unique(part.problem)), how)
 
         return each_group(study, one)
 
@@ -122,9 +126,12 @@ def _total(column: str | None, mask: str | None, how: str) -> Callable[[Study], 
 
 def _right_tokens(study: Study) -> PerProblem:
     cells = study.cells
-    value = cells.mean(cells.columns["n_tokens"], cells.right)
+    tokens = cells.columns["n_tokens"]
+    lost = cells.unjudged + cells.rows_by_group(cells.right & np.isnan(tokens))
     lacking = "a right sample with known n_tokens"
-    return PerProblem(value, "mean of a problem's right samples", POSITIVE, lacking, lost=cells.unjudged)
+    return PerProblem(
+        cells.mean(tokens, cells.right), "mean of a problem's right samples", POSITIVE, lacking, lost=lost
+    )
 
 
 def _characters(study: Study) -> PerProblem:
