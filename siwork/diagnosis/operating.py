@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 
 from siwork.diagnosis.verdict import Rates
-from siwork.schema import RunError
+from siwork.schema import RunError, shipped
 
 _FILE = "operating.csv"
 
 
 @lru_cache(maxsize=1)
 def _shipped() -> pd.DataFrame:
-    package = Path(__file__).parents[1]
-    for folder in (package / "data" / "diagnosis", package.parent / "data" / "diagnosis"):
-        if (folder / _FILE).is_file():
-            return pd.read_csv(folder / _FILE, keep_default_na=True)
+    if path := shipped("diagnosis", _FILE):
+        return pd.read_csv(path, keep_default_na=True)
     raise RunError(f"{_FILE} is missing from this installation; install siwork again")
 
 

@@ -2,6 +2,7 @@
 
 from siwork.importers.capability import Capability, Report
 from siwork.importers.evaluations import from_inspect, from_lighteval, from_lm_eval, from_openai_batch, from_table
+from siwork.importers.examples import example
 from siwork.importers.formats import FORMATS
 from siwork.importers.imported import Imported
 from siwork.importers.readers import from_rows, from_trl, from_verl
@@ -21,6 +22,7 @@ __all__ = [
     "Imported",
     "Report",
     "Watched",
+    "example",
     "from_areal",
     "from_inspect",
     "from_lighteval",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from siwork.schema import Knobbed, RunError, format_call, knob
+from siwork.schema import Knobbed, RunError, format_call, knob, shipped
 from siwork.tasks import Task
 
 if TYPE_CHECKING:
@@ -60,12 +60,9 @@ class Tiny(Knobbed):
 
 
 def _shipped(task: Task) -> Path:
-    """Weights that ship for a task: in the package when it is installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    folders = (package / "data" / "base", package.parent / "data" / "base")
-    for path in (folder / f"{task.name}.safetensors" for folder in folders):
-        if path.is_file():
-            return path
+    """Weights that ship for a task."""
+    if path := shipped("base", f"{task.name}.safetensors"):
+        return path
     raise RunError(
         f"no weights ship for task {task.name!r}; make them with `siwork pretrain '{task}'`, or take tiny(start=fresh)"
     )

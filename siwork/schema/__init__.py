@@ -17,6 +17,7 @@ from siwork.schema.errors import (
 )
 from siwork.schema.grammar import Call, format_call, parse_call, parse_formula
 from siwork.schema.knobs import Knob, Knobbed, checked_value, knob, knobs_of
+from siwork.schema.shipped import shipped
 from siwork.schema.tables import (
     BANDS,
     HEAD,
@@ -69,4 +70,5 @@ __all__ = [
     "nearest",
     "parse_call",
     "parse_formula",
+    "shipped",
 ]
