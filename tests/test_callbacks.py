@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -183,3 +187,28 @@ def test_what_is_no_trainer_and_no_folder_is_a_sentence(tmp_path):
         TRLCallback(object(), tmp_path)
     with pytest.raises(ImportFormatError, match="holds no generations_"):
         from_rows(LOGS / "trl")
+
+
+SEVERAL = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_callbacks import trained
+trained(Path(sys.argv[2]), steps=2, ddp_backend="gloo")
+"""
+
+
+def test_several_processes_log_their_own_completions_with_their_own_rewards(tmp_path):
+    (tmp_path / "go.py").write_text(SEVERAL)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    quiet = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launcher, "go.py", str(Path(__file__).parent), str(tmp_path)],
+        cwd=tmp_path, env=quiet, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [len(list((tmp_path / "rows").glob(f"*_{rank}.parquet"))) for rank in (0, 1)] == [2, 2]
+    rows = from_rows(tmp_path / "rows", gold="right", score="right").rows
+    assert rows.groupby(["round", "problem"]).size().tolist() == [4] * 8
+    assert rows["reward_right"].tolist() == right(rows["prompt"], rows["response"])
+    assert rows["logp"].notna().all()
