@@ -101,15 +101,23 @@ class Trainer(RayPPOTrainer):
         return DataProto.from_dict({"old_log_probs": logp, "entropys": entropy}), 0.0
 
     def _update_actor(self, batch: DataProto) -> DataProto:
-        """One step of the optimiser on the whole batch, with verl's policy loss."""
+        """Mini-batch after mini-batch, as the settings have them."""
+        size, told = self.actor.ppo_mini_batch_size * SAMPLES, []
+        for _ in range(self.actor.ppo_epochs):
+            told += [self._step(batch[part]) for part in torch.randperm(len(batch)).split(size)]
+        losses, norms = zip(*told, strict=True)
+        return DataProto(meta_info={"metrics": {"actor/pg_loss": list(losses), "actor/grad_norm": list(norms)}})
+
+    def _step(self, batch: DataProto) -> tuple[float, float]:
+        """One step of the optimiser with verl's policy loss."""
         known, (logp, _) = batch.batch, self._logs(batch)
         parts = known["old_log_probs"], logp, known["advantages"], known["response_mask"]
-        loss, _ = get_policy_loss_fn("vanilla")(*parts, loss_agg_mode="token-mean", config=self.actor)
+        loss, _ = get_policy_loss_fn("vanilla")(*parts, loss_agg_mode=self.actor.loss_agg_mode, config=self.actor)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.actor.grad_clip)
         self.optimiser.step()
         self.optimiser.zero_grad()
-        return DataProto(meta_info={"metrics": {"actor/pg_loss": [loss.item()], "actor/grad_norm": [norm.item()]}})
+        return loss.item(), norm.item()
 
     def _logs(self, batch: DataProto) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability and entropy of each token of the responses."""
@@ -139,7 +147,7 @@ def settings(home: Path, out: Path, seed: int) -> DictConfig:
         "actor_rollout_ref.rollout.val_kwargs.n": SAMPLES,
         "actor_rollout_ref.rollout.val_kwargs.do_sample": True,
         "actor_rollout_ref.rollout.agent.num_workers": 1,
-        "actor_rollout_ref.actor.ppo_mini_batch_size": TRAIN,
+        "actor_rollout_ref.actor.ppo_mini_batch_size": TRAIN // 4,
         "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu": TRAIN * SAMPLES,
         "trainer.logger": "[console]",
         "trainer.device": "cpu",
@@ -191,7 +199,7 @@ def main() -> None:
     """Train all seeds anew."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE / "verl")
-    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     wish = parser.parse_args()
     torch.set_num_threads(1)
