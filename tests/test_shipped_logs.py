@@ -31,7 +31,11 @@ def raw(name):
     path = LOGS / name
     if name.startswith("verl/"):
         places = [(place, split) for split in ("rollout", "validation") for place in (path / split).glob("*.jsonl")]
-        lines = [json.loads(line) | {"in": split} for place, split in places for line in place.open(encoding="utf-8")]
+        lines = [
+            json.loads(line) | {"in": split}
+            for place, split in places
+            for line in place.read_text(encoding="utf-8").splitlines()
+        ]
         names = {"step": "round", "in": "split", "input": "prompt", "acc": "right"}
         found = pd.DataFrame(lines)[[*names, "score"]].rename(columns=names)
         return found.replace({"split": {"rollout": "train", "validation": "heldout"}})
@@ -54,7 +58,7 @@ def counted(rows, problem, right):
 
 
 def told():
-    """What PROVENANCE.md says of each run: rows, problems, pass@1 first and last, alarms, watches."""
+    """What PROVENANCE.md says of each run: rows, problems, ends of reward and pass@1, alarms, watches."""
     lines = re.findall(
         r"^\| `((?:trl|trl_rows|verl)/\w+)/?` (.*)\|$", (LOGS / "PROVENANCE.md").read_text(), re.MULTILINE
     )
@@ -71,31 +75,32 @@ def test_readers_find_what_plain_code_finds(name):
 @pytest.mark.parametrize("name", RUNS)
 def test_figures_stand_in_the_provenance(name):
     found = raw(name)
-    means = found.astype({"right": float}).groupby(["split", "round"])["right"].mean()
-    spans = {split: f"{own.iloc[0]:.2f} → {own.iloc[-1]:.2f}" for split, own in means.groupby("split")}
-    expected = [str(len(found)), str(found["prompt"].nunique()), spans["train"], spans.get("heldout", "–")]
-    assert told()[name][:4] == expected
+    means = found.astype({"right": float}).groupby(["split", "round"])[["score", "right"]].mean()
+    ends = means.groupby("split").agg(lambda own: f"{own.iloc[0]:.2f} → {own.iloc[-1]:.2f}")
+    held = ends.loc["heldout", "right"] if "heldout" in ends.index else "–"
+    expected = [str(len(found)), str(found["prompt"].nunique()), *ends.loc["train", ["score", "right"]], held]
+    assert told()[name][:5] == expected
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_verdicts_stand_in_the_provenance(name):
     verdicts = diagnose(measure(imported(name).rows))
-    for state, cell in zip(("alarm", "watch"), told()[name][4:6], strict=True):
+    for state, cell in zip(("alarm", "watch"), told()[name][5:7], strict=True):
         assert ", ".join(v.name for v in verdicts if v.state == state) == cell.strip("–")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_flawed_judge_is_hacked_and_a_true_one_is_not(seed):
-    assert "reward_hacking" in told()[f"trl/{seed}"][4]
-    assert "diversity_decay" in told()[f"trl/{seed}"][4]
-    assert "diversity_decay" in told()[f"verl/{seed}"][4]
-    assert "reward_hacking" not in "".join(told()[f"verl/{seed}"][4:])
+    assert "reward_hacking" in told()[f"trl/{seed}"][5]
+    assert "diversity_decay" in told()[f"trl/{seed}"][5]
+    assert "diversity_decay" in told()[f"verl/{seed}"][5]
+    assert "reward_hacking" not in "".join(told()[f"verl/{seed}"][5:])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_without_truth_the_reward_rises_and_no_more_can_be_said(seed):
     found = from_trl(LOGS / "trl" / seed, score="judge")
-    table = measure(found.rows, ["mean_score", "pass@1"])
+    table = measure(found.rows, ["mean_score", "mean_score_change", "pass@1"])
     rise = table[(table["metric"] == "mean_score_change") & table["value"].notna()].iloc[-1]
     assert rise["low"] > 0.3
     can = dict(zip(found.report.table["question"], found.report.table["can"], strict=True))
@@ -113,7 +118,7 @@ def test_the_callback_knows_what_trl_does_not_write():
 
 def test_they_are_small_and_hold_no_paths():
     files = [place for place in LOGS.rglob("*") if place.is_file() and place.suffix != ".pyc"]
-    assert sum(place.stat().st_size for place in files) < 5_000_000
+    assert sum(place.stat().st_size for place in files) < 4_000_000
     for place in files:
         if place.suffix in (".json", ".jsonl"):
             assert not re.search(r"/(home|tmp|root|work)/", place.read_text(encoding="utf-8")), place
