@@ -81,10 +81,10 @@ def main() -> None:
     torch.set_num_threads(1)
     start = base().state_dict()
     for seed in wish.seeds:
-        rows = wish.out / "trl_rows" / f"seed{seed}" if seed == RECORDED else None
-        for old in (wish.out / "trl" / f"seed{seed}", rows):
-            shutil.rmtree(old or wish.out / "none", ignore_errors=True)
-        train(wish.out / "trl" / f"seed{seed}", rows, start, seed, wish.rate)
+        folder, rows = (wish.out / kind / f"seed{seed}" for kind in ("trl", "trl_rows"))
+        for old in (folder, rows):
+            shutil.rmtree(old, ignore_errors=True)
+        train(folder, rows if seed == RECORDED else None, start, seed, wish.rate)
 
 
 if __name__ == "__main__":

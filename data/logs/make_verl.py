@@ -1,7 +1,7 @@
 """The logs of verl: `python data/logs/make_verl.py` trains the toy against the true check in verl's own trainer, three times.
 
 Needs the packages of requirements-verl.txt. The loop, the data loader, the reward manager, the advantages, the policy loss, the
-validation and the files are verl's (trainer v0). Its workers need a GPU, so the model's two ends, sampling and update, are
+validation and the files are verl's (trainer v0). Its workers know no CPU, so the model's two ends, sampling and update, are
 here in the same process.
 """
 
@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
@@ -47,19 +48,23 @@ class Trainer(RayPPOTrainer):
         self.actor = omega_conf_to_dataclass(self.config.actor_rollout_ref.actor)
         self.manager = NaiveRewardManager(self.config, self.tokenizer, compute_score)
         self.actor_rollout_wg, self.async_rollout_manager = SimpleNamespace(), self
-        nothing = lambda *_: None  # noqa: E731
-        self.checkpoint_manager = SimpleNamespace(update_weights=nothing, sleep_replicas=nothing)
+        self.checkpoint_manager = SimpleNamespace(update_weights=_nothing, sleep_replicas=_nothing)
 
     def generate_sequences(self, asked: DataProto) -> DataProto:
         """One sampled response a row, with its reward, as verl's agent loop hands them back."""
-        texts = [self.tokenizer.apply_chat_template(list(one), tokenize=False) for one in _of(asked, "raw_prompt")]
+        told = dict(asked.non_tensor_batch)
+        texts = [self.tokenizer.apply_chat_template(list(one), tokenize=False) for one in told["raw_prompt"]]
         prompt = self.tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
         ids = self._sampled(prompt)
-        size = prompt["input_ids"].shape[1]
-        ended = (ids[:, size:] == self.tokenizer.eos_token_id).cumsum(1)
-        mask = ((ended == 0) | ((ended == 1) & (ids[:, size:] == self.tokenizer.eos_token_id))).long()
-        seen = torch.cat([prompt["attention_mask"], mask], 1)
-        tensors = {
+        parts = self._parts(ids, prompt["input_ids"].shape[1], prompt["attention_mask"])
+        return self._rewarded(DataProto.from_dict(parts, non_tensors=told))
+
+    def _parts(self, ids: torch.Tensor, size: int, before: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Prompts and responses under verl's names; a response ends with its first end token."""
+        ends = ids[:, size:] == self.tokenizer.eos_token_id
+        mask = (ends.cumsum(1) - ends.long() == 0).long()
+        seen = torch.cat([before, mask], 1)
+        return {
             "prompts": ids[:, :size],
             "responses": ids[:, size:],
             "response_mask": mask,
@@ -67,7 +72,6 @@ class Trainer(RayPPOTrainer):
             "attention_mask": seen,
             "position_ids": (seen.cumsum(1) - 1).clamp(min=0),
         }
-        return self._rewarded(DataProto.from_dict(tensors, non_tensors=dict(asked.non_tensor_batch)))
 
     def _sampled(self, prompt: Any) -> torch.Tensor:
         """Prompts and responses, filled up to the length."""
@@ -127,8 +131,8 @@ class Trainer(RayPPOTrainer):
         return logs.gather(2, said[:, :, None])[:, :, 0], -(logs.exp() * logs).sum(-1)
 
 
-def _of(batch: DataProto, name: str) -> Any:
-    return batch.non_tensor_batch[name]
+def _nothing(*_: Any) -> None:
+    """No weights travel where there is one model."""
 
 
 def settings(home: Path, out: Path, seed: int) -> DictConfig:
@@ -165,8 +169,6 @@ def settings(home: Path, out: Path, seed: int) -> DictConfig:
 
 def written(home: Path) -> None:
     """The problems as verl's data sets."""
-    import pandas as pd
-
     for name, numbers in zip(("train", "heldout"), problems(), strict=True):
         rows = [
             {
