@@ -122,3 +122,11 @@ def test_they_are_small_and_hold_no_paths():
     for place in files:
         if place.suffix in (".json", ".jsonl"):
             assert not re.search(r"/(home|tmp|root|work)/", place.read_text(encoding="utf-8")), place
+
+
+def test_a_verdict_claims_no_more_than_its_sign_can_show():
+    found = {v.name: v for v in diagnose(measure(from_trl(LOGS / "trl" / "seed0", score="judge").rows))}
+    assert "cannot be said without answers and truth" in found["diversity_decay"].means
+    assert found["tail_narrowing"].means.startswith("No alarm: the bound is passed by an estimate that has no interval")
+    assert "without difficulty" in found["tail_narrowing"].means
+    assert "pass gold" in found["reward_hacking"].seen or "takes gold=" in found["reward_hacking"].seen

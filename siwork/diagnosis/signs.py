@@ -21,6 +21,7 @@ class Sign(NamedTuple):
     instead: tuple[str, ...] = ()  # asked only where none of these is known
     excuse: bool = False  # expected when the model gets better: asked only where pass@1 did not rise
     worst: str = "alarm"  # the most it may say
+    means: str = ""  # of an alarm or watch that it decides, where that is less than the question asks
 
 
 class Question(NamedTuple):
@@ -49,6 +50,7 @@ QUESTIONS = (
                 True,
                 0.05,
                 instead=("distinct_correct",),
+                means="Answers to one problem have become alike; whether right ones are lost cannot be said without truth.",
             ),
             Sign(
                 "vendi",
@@ -59,6 +61,8 @@ QUESTIONS = (
                 True,
                 1.05,
                 instead=("distinct_correct", "gini_simpson"),
+                means="Responses to one problem have become alike; whether right answers are lost cannot be said without "
+                "answers and truth.",
             ),
         ),
         "The model finds fewer different right answers than it did: more samples will buy less, and later rounds have "
@@ -80,6 +84,8 @@ QUESTIONS = (
                 "inequality",
                 TRAIN,
                 instead=("tail_share", "tail_coverage"),
+                means="Ever fewer problems supply what is trained on; whether they are the easy ones cannot be said without "
+                "difficulty.",
             ),
         ),
         "Easy problems crowd the hard ones out of what is trained on.",

@@ -11,6 +11,8 @@ from siwork.diagnosis.signs import Question
 from siwork.schema.numbers import interval, number
 
 _STEADY = 0.01  # share of the bound below which nothing moved
+_EARLY = "Not yet an alarm: half of the bound is passed beyond doubt, or all of it by the estimate alone."
+_BARE = "No alarm: the bound is passed by an estimate that has no interval, so it may be chance."
 
 
 def seen(found: list[Finding], state: str) -> str:
@@ -24,7 +26,7 @@ def seen(found: list[Finding], state: str) -> str:
     if worst.recovered:
         return f"{words} It has gone back below half of the bound since."
     others = [_short(one) for one in found[1:] if one.state == worst.state and one.state in ("alarm", "watch")]
-    return words + (f" So {'does' if len(others) == 1 else 'do'} {', '.join(others)}." if others else "")
+    return words + (f" Likewise against their bounds: {', '.join(others)}." if others else "")
 
 
 def _moved(one: Finding) -> str:
@@ -60,9 +62,14 @@ def _short(one: Finding) -> str:
 
 def meant(question: Question, worst: Finding, state: str) -> str:
     """What it means; a watch that is no softened alarm is no more than an early sign."""
+    means = worst.series.sign.means or question.means
     if state == "watch" and worst.state != "alarm":
-        return "Not yet an alarm: half of the bound is passed beyond doubt, or all of it by the estimate alone."
-    return question.means if state in ("alarm", "watch") else ""
+        return f"{_EARLY if _has_interval(worst) else _BARE} {worst.series.sign.means}".strip()
+    return means if state in ("alarm", "watch") else ""
+
+
+def _has_interval(one: Finding) -> bool:
+    return bool(one.series.rows.iloc[one.at][["low", "high"]].notna().all())
 
 
 def advised(question: Question, found: list[Finding], state: str) -> str:

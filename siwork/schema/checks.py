@@ -36,7 +36,7 @@ def check(rows: pd.DataFrame, needs: Iterable[str] | None = None, *, table: str 
 
     >>> check(pd.DataFrame({"problem": ["a"]}), needs=["problem", "gold"])
     Traceback (most recent call last):
-    siwork.schema.errors.SchemaError: rows lack column 'gold' (bool): truth; null when unknown. Next: task.check(rows) adds it
+    siwork.schema.errors.SchemaError: rows lack column 'gold' (bool): truth; null when unknown. Next: task.check(rows) adds it; a reader of logs takes gold=
     """
     columns = {c.name: c for c in TABLES[table]}
     for name in needs if needs is not None else (c.name for c in columns.values() if not c.nullable):
