@@ -161,7 +161,7 @@ def test_check_names_the_column_and_the_rule(changes, words):
 
 
 def test_check_says_how_to_get_what_is_missing():
-    with pytest.raises(SchemaError, match=r"gold.*task.check\(rows\) adds it"):
+    with pytest.raises(SchemaError, match=r"gold.*task\.check\(rows\), or gold= of a reader"):
         check(frame(), needs=["gold"])
 
 

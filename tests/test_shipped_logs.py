@@ -129,4 +129,4 @@ def test_a_verdict_claims_no_more_than_its_sign_can_show():
     assert "cannot be said without answers and truth" in found["diversity_decay"].means
     assert found["tail_narrowing"].means.startswith("No alarm: the bound is passed by an estimate that has no interval")
     assert "without difficulty" in found["tail_narrowing"].means
-    assert "pass gold" in found["reward_hacking"].seen or "takes gold=" in found["reward_hacking"].seen
+    assert "or gold= of a reader" in found["reward_hacking"].seen

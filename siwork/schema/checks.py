@@ -34,9 +34,9 @@ def check(rows: pd.DataFrame, needs: Iterable[str] | None = None, *, table: str 
         a needed column is missing, has another type, holds nulls where it may not, a value outside its range,
         or two rows share one key (run, round, split, problem, sample); the message says how to get the column.
 
-    >>> check(pd.DataFrame({"problem": ["a"]}), needs=["problem", "gold"])
+    >>> check(pd.DataFrame({"problem": ["a"]}), needs=["problem", "gold"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    siwork.schema.errors.SchemaError: rows lack column 'gold' (bool): truth; null when unknown. Next: task.check(rows) adds it; a reader of logs takes gold=
+    siwork.schema.errors.SchemaError: rows lack column 'gold' (bool): ... Next: task.check(rows), or gold= of a reader
     """
     columns = {c.name: c for c in TABLES[table]}
     for name in needs if needs is not None else (c.name for c in columns.values() if not c.nullable):

@@ -122,11 +122,11 @@ METRICS = (
 TABLES = {"rows": ROWS, "problems": PROBLEMS, "rounds": ROUNDS, "metrics": METRICS}
 
 REMEDY = {
-    "gold": "task.check(rows) adds it; a reader of logs takes gold=",
-    "score": "a recipe with a verifier adds it; a reader of logs takes score=",
+    "gold": "task.check(rows), or gold= of a reader",
+    "score": "a recipe with a verifier, or score= of a reader",
     "logp": "rows sampled by siwork have it; imported rows need their log-probabilities logged",
     "base_logp": "rows sampled by siwork have it",
-    "answer": "task.answers(rows) adds it; a reader of logs takes answer=",
+    "answer": "task.answers(rows), or answer= of a reader",
     "band": "task.problems(...) has it, or pass bands of a separate probe",
     "difficulty": "task.problems(...) has it",
     "steps": "a task that executes steps adds it",
