@@ -130,3 +130,11 @@ def test_a_verdict_claims_no_more_than_its_sign_can_show():
     assert found["tail_narrowing"].means.startswith("No alarm: the bound is passed by an estimate that has no interval")
     assert "without difficulty" in found["tail_narrowing"].means
     assert "or gold= of a reader" in found["reward_hacking"].seen
+
+
+def test_a_truth_that_is_the_score_is_told_apart_from_a_good_judge():
+    found = {v.name: v for v in diagnose(measure(imported("verl/seed0").rows))}
+    for name in ("verifier_calibration", "reward_hacking"):
+        assert found[name].state == "fine"
+        assert "only if the truth comes from another source" in found[name].seen
+    assert "another source" not in found["collapse"].seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from siwork.diagnosis.rule import Finding
@@ -13,6 +14,14 @@ from siwork.schema.numbers import interval, number
 _STEADY = 0.01  # share of the bound below which nothing moved
 _EARLY = "Not yet an alarm: half of the bound is passed beyond doubt, or all of it by the estimate alone."
 _BARE = "No alarm: the bound is passed by an estimate that has no interval, so it may be chance."
+_JUDGED = {"false_positive_rate", "proxy_gold_gap"}  # compare score and truth
+_SAME = "Score and truth never differed, which says something only if the truth comes from another source than the score."
+
+
+def _never_apart(one: Finding) -> bool:
+    """Whether a sign is 0, or unknown, in the first round and in all others."""
+    harm = one.series.harm
+    return not one.series.known or (one.series.first in (0, 1) and bool((harm[np.isfinite(harm)] == 0).all()))
 
 
 def seen(found: list[Finding], state: str) -> str:
@@ -26,6 +35,8 @@ def seen(found: list[Finding], state: str) -> str:
     if worst.recovered:
         return f"{words} It has gone back below half of the bound since."
     others = [_short(one) for one in found[1:] if one.state == worst.state and one.state in ("alarm", "watch")]
+    if state == "fine" and _JUDGED & {one.series.metric for one in found} and all(map(_never_apart, found)):
+        return f"{words} {_SAME}"
     return words + (f" Likewise against their bounds: {', '.join(others)}." if others else "")
 
 
