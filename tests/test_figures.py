@@ -302,3 +302,13 @@ def test_any_metric_table_gives_a_figure_of_valid_json(entries):
     table = pd.DataFrame(entries, columns=names).assign(low=math.nan, high=1.0, n=3, method="m", least=0.0, most=1.0)
     figure = fig_curves(table.drop_duplicates(["run", "round", "split", "metric", "band"]))
     assert json.loads(figure.to_json())["data"]
+
+
+def test_without_held_out_rows_what_there_is_is_drawn_and_said():
+    row = {"run": "a", "split": "train", "metric": "pass@1", "low": 0.3, "high": 0.5, "n": 9, "method": "mean"}
+    table = pd.DataFrame([row | {"round": 0, "value": 0.4}, row | {"round": 1, "value": 0.45}])
+    figure = fig_curves(table, metrics=["pass@1"])
+    assert figure.data[0].y.tolist() == [0.4, 0.45]
+    assert [trace.name for trace in figure.data if trace.name][-1].endswith(", on train")
+    both = pd.concat([table, table.assign(split="heldout", value=0.1)])
+    assert fig_curves(both, metrics=["pass@1"]).data[0].y.tolist() == [0.1, 0.1]

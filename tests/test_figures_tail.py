@@ -217,7 +217,7 @@ def test_the_ledger_of_another_split_and_of_several_runs():
     figure = fig_tail(pd.concat(parts), split="heldout")
     assert titles(figure)[:3] == ["Problems solved: a", "Gained and lost: a", "Problems solved: b"]
     assert len(drawn(figure, 5)) == 2
-    assert notes(fig_tail(parts[0])).count("unknown: no ledger on split train in this table") == 3
+    assert notes(fig_tail(parts[0], split="train")).count("unknown: no ledger on split train in this table") == 3
 
 
 def test_a_ledger_without_truth_says_why():

@@ -15,7 +15,9 @@ _STEADY = 0.01  # share of the bound below which nothing moved
 _EARLY = "Not yet an alarm: half of the bound is passed beyond doubt, or all of it by the estimate alone."
 _BARE = "No alarm: the bound is passed by an estimate that has no interval, so it may be chance."
 _JUDGED = {"false_positive_rate", "proxy_gold_gap"}  # compare score and truth
-_SAME = "Score and truth never differed, which says something only if the truth comes from another source than the score."
+_SAME = (
+    "Score and truth never differed, which says something only if the truth comes from another source than the score."
+)
 
 
 def _never_apart(one: Finding) -> bool:

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from siwork.figures.reliability import SCORES, VOTES, diagrams, read_bins
-from siwork.figures.rounds import Idea, by_round, checked_split, shape
+from siwork.figures.rounds import Idea, by_round, shape, split_of
 from siwork.figures.sheet import Sheet
 from siwork.figures.table import Lines, series_of, tidy
 from siwork.schema import SchemaError
@@ -34,7 +34,7 @@ _BRIER = Idea(
 )
 
 
-def fig_calibration(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
+def fig_calibration(x: pd.DataFrame, *, split: str | None = None) -> go.Figure:
     """The verifier against the truth: reliability diagrams of some rounds, or its errors over all rounds.
 
     Parameters
@@ -43,7 +43,8 @@ def fig_calibration(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
         the commonest answer is right against its share of the votes; a metric table (`siwork.measure`, also pooled by
         `siwork.over_seeds`) false accepts and rejects, precision, score above truth, the calibration error above
         its floor and, where it was measured, the Brier score with its parts
-    split : train, heldout or beyond
+    split : train, heldout or beyond;
+        None takes train, or what x has where it has none of that
 
     Returns
     -------
@@ -64,9 +65,9 @@ def fig_calibration(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
     return calibration_sheet(x, split=split).figure()
 
 
-def calibration_sheet(x: pd.DataFrame, *, split: str = "train") -> Sheet:
+def calibration_sheet(x: pd.DataFrame, *, split: str | None = None) -> Sheet:
     """What `fig_calibration` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
-    checked_split(split)
+    split = split_of(x, split, "train")
     has = set(getattr(x, "columns", ()))
     if has >= _BINS | {"count"}:
         return diagrams(read_bins(x, split), SCORES)

@@ -75,11 +75,20 @@ def round_axis(sheet: Sheet, at: Place, rounds: pd.Series, room: float = 0.0) ->
     sheet.xaxis(at).update(title={"text": "round"}, range=reach, **ticks)
 
 
-def name_series(sheet: Sheet, series: Sequence[Series]) -> None:
-    """One legend entry a series; it says what the interval is and switches the series in every panel."""
+def name_series(sheet: Sheet, series: Sequence[Series], on: str = "") -> None:
+    """One legend entry a series; it says what the interval is and switches the series in every panel.
+
+    on : the split that is drawn, where it is not the usual one
+    """
     for one in series:
         look = {"line": {"color": one.colour, "width": 2}, "marker": {"symbol": one.symbol, "size": 6}}
-        legend(sheet, f"{plain(one.name)}: {one.note}", mode="lines+markers", legendgroup=one.name, **look)
+        legend(
+            sheet,
+            f"{plain(one.name)}: {one.note}{on and f', on {on}'}",
+            mode="lines+markers",
+            legendgroup=one.name,
+            **look,
+        )
     sheet.layout["showlegend"] = True
 
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from siwork.figures.canvas import legend, place
 from siwork.figures.marks import quiet
 from siwork.figures.points import points
-from siwork.figures.rounds import Idea, by_round, checked_split, shape
+from siwork.figures.rounds import Idea, by_round, shape, split_of
 from siwork.figures.sheet import Sheet
 from siwork.figures.table import Lines, Series, flat, series_of, tidy
 from siwork.figures.theme import INK, plain, shortened
@@ -44,7 +44,7 @@ _SUPPORT: dict[str, tuple[str, str] | None] = {
 _PARTING = {name: (f"{name}_low", f"{name}_high") for name in ("score", "gold", "index")}
 
 
-def fig_collapse(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
+def fig_collapse(x: pd.DataFrame, *, split: str | None = None) -> go.Figure:
     """Signs of collapse over rounds: proxy against truth, entropy, sameness, repetition, length, drift.
 
     Parameters
@@ -52,7 +52,8 @@ def fig_collapse(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     x : a metric table (`siwork.measure`, also pooled by `siwork.over_seeds`) draws all of these;
         `siwork.metrics.support_table(rows)` the mass of rare answers, and answers lost beside what chance alone loses;
         `siwork.metrics.parting(rows)` the changes of score and truth with simultaneous bands, alarm rounds ringed
-    split : heldout, train or beyond; proxy against truth of a metric table is always of train
+    split : heldout, train or beyond; proxy against truth of a metric table is of train, where there is any;
+        None takes heldout, or what x has where it has none of that
 
     Returns
     -------
@@ -70,9 +71,9 @@ def fig_collapse(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     return collapse_sheet(x, split=split).figure()
 
 
-def collapse_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
+def collapse_sheet(x: pd.DataFrame, *, split: str | None = None) -> Sheet:
     """What `fig_collapse` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
-    checked_split(split)
+    split = split_of(x, split, "heldout")
     has = set(getattr(x, "columns", ()))
     if has >= {"tail_mass", "lost", "expected_lost", "problems", "method"}:
         return _support(x, split)
@@ -88,8 +89,14 @@ def collapse_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
     length = next((name for name in _LENGTH if lines.known(name, split)), "mean_tokens")
     ideas = [*_TEXT, Idea("Length of a response", _LENGTH[length], {length: ""})]
     ideas += [idea for idea in _DRIFT if any(lines.known(metric, split) for metric in idea.lines)]
-    proxy = _PROXY if split == "train" else _PROXY._replace(below="on train")
-    return by_round(lines, series_of(table), [proxy, *(idea._replace(split=split) for idea in ideas)])
+    own = split_of(x, None, "train")  # what the loop uses, where the table has it
+    proxy = _PROXY._replace(split=own) if split == own else _PROXY._replace(split=own, below=f"on {own}")
+    return by_round(
+        lines,
+        series_of(table),
+        [proxy, *(idea._replace(split=split) for idea in ideas)],
+        "" if split == "heldout" else split,
+    )
 
 
 def _support(x: pd.DataFrame, split: str) -> Sheet:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from siwork.figures.canvas import canvas, head, name_series, place, round_axis, unknown
 from siwork.figures.crossing import mark_crossing, read_crossing
 from siwork.figures.panels import Panel, draw_against, draw_bands, draw_fan, draw_line, fan_rows
-from siwork.figures.rounds import checked_split
+from siwork.figures.rounds import split_of
 from siwork.figures.sheet import Sheet
 from siwork.figures.table import Lines, Series, series_of, tidy
 from siwork.figures.theme import plain, shortened
@@ -74,7 +74,7 @@ _DRAWN = {"pass@k": draw_fan, "mean_score": draw_against, "accepted_share": draw
 def fig_curves(
     x: pd.DataFrame,
     *,
-    split: str = "heldout",
+    split: str | None = None,
     metrics: Sequence[str] | None = None,
     crossing: pd.DataFrame | None = None,
 ) -> go.Figure:
@@ -83,7 +83,8 @@ def fig_curves(
     Parameters
     ----------
     x : metric table, of single runs or pooled over seeds (`siwork.metrics.over_seeds`)
-    split : heldout, train or beyond; panels about what the loop uses always show train
+    split : heldout, train or beyond; panels about what the loop uses always show train;
+        None takes heldout, or what x has where it has none of that
     metrics : panels by metric name, `pass@k` for the fan; None draws the seven that matter first
     crossing : table of `siwork.metrics.crossing(rows)`: the fan of each run in it marks the k at which its last round falls
         below its first, shaded over the interval; None marks nothing
@@ -108,19 +109,19 @@ def fig_curves(
 def curves_sheet(
     x: pd.DataFrame,
     *,
-    split: str = "heldout",
+    split: str | None = None,
     metrics: Sequence[str] | None = None,
     crossing: pd.DataFrame | None = None,
 ) -> Sheet:
     """What `fig_curves` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
-    checked_split(split)
+    split = split_of(x, split, "heldout")
     table, crossed = tidy(x), read_crossing(crossing)
     lines, series = Lines(table), series_of(table)
     panels = _placed(lines, series, _checked(table, DEFAULT if metrics is None else metrics), split)
     sheet = canvas(len(panels))
     for panel in panels:
         _fill(sheet, lines, panel, crossed)
-    name_series(sheet, series)
+    name_series(sheet, series, "" if split == "heldout" else split)
     return sheet
 
 

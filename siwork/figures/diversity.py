@@ -12,7 +12,7 @@ from siwork.figures.canvas import canvas, head, name_series, place, round_axis
 from siwork.figures.curves import words
 from siwork.figures.marks import error_bars, hovers, quiet
 from siwork.figures.points import of_metric
-from siwork.figures.rounds import Idea, checked_split, draw_idea, named
+from siwork.figures.rounds import Idea, draw_idea, named, split_of
 from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import Lines, Series, series_of, tidy
 from siwork.figures.theme import INK, interval
@@ -22,7 +22,7 @@ _ENTROPIES = ("token_entropy", "answer_entropy")  # across, up
 _SMALL, _LARGE = 6.0, 11.0  # markers of the first and the last round, px
 
 
-def fig_diversity(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
+def fig_diversity(x: pd.DataFrame, *, split: str | None = None) -> go.Figure:
     """Is the model still finding different right answers? Small multiples of a metric table.
 
     Distinct right answers in k tries; the chance that two right answers differ; the path of the answers' entropy against
@@ -32,7 +32,8 @@ def fig_diversity(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     Parameters
     ----------
     x : metric table, of single runs or pooled over seeds (`siwork.metrics.over_seeds`)
-    split : heldout, train or beyond
+    split : heldout, train or beyond;
+        None takes heldout, or what x has where it has none of that
 
     Returns
     -------
@@ -53,9 +54,9 @@ def fig_diversity(x: pd.DataFrame, *, split: str = "heldout") -> go.Figure:
     return diversity_sheet(x, split=split).figure()
 
 
-def diversity_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
+def diversity_sheet(x: pd.DataFrame, *, split: str | None = None) -> Sheet:
     """What `fig_diversity` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
-    checked_split(split)
+    split = split_of(x, split, "heldout")
     table = tidy(x)
     lines, series = Lines(table), series_of(table)
     panels = [*_ALWAYS, _entropies(lines, series, split), *(["vendi"] if lines.known("vendi", split) else [])]
@@ -68,7 +69,7 @@ def diversity_sheet(x: pd.DataFrame, *, split: str = "heldout") -> Sheet:
         else:
             round_axis(sheet, at, table["round"])
             draw_idea(sheet, at, lines, series, _idea(lines, metric, split))
-    name_series(sheet, series)
+    name_series(sheet, series, "" if split == "heldout" else split)
     return sheet
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import unescape
 from typing import NamedTuple
 
+import pandas as pd
+
 from siwork.figures.canvas import canvas, head, name_series, place, round_axis, unknown
 from siwork.figures.marks import line
 from siwork.figures.sheet import Place, Sheet
@@ -14,6 +16,7 @@ from siwork.figures.theme import INK, plain, shortened
 from siwork.schema import SPLITS, KnobError, nearest
 
 _DASHES = {"solid": "solid", "dash": "dashed", "dot": "dotted"}
+_SEARCHED = ("heldout", "train", "beyond")  # when no split was asked for and the usual one is not there
 _NAMED = 2  # runs named in a panel's second line
 _WIDE = 56  # characters of a line over a panel
 
@@ -29,8 +32,8 @@ class Idea(NamedTuple):
     below: str = ""  # said under the title
 
 
-def by_round(lines: Lines, series: Sequence[Series], ideas: Sequence[Idea]) -> Sheet:
-    """A sheet with these panels; what is unknown is said in the panel, its reasons on hover."""
+def by_round(lines: Lines, series: Sequence[Series], ideas: Sequence[Idea], on: str = "") -> Sheet:
+    """A sheet with these panels; what is unknown is said in the panel, its reasons on hover; `on` as in `name_series`."""
     table, sheet = lines.table, canvas(len(ideas))
     own = table["split"].isin({idea.split for idea in ideas})
     rounds = table.loc[own if own.any() else slice(None), "round"]
@@ -38,7 +41,7 @@ def by_round(lines: Lines, series: Sequence[Series], ideas: Sequence[Idea]) -> S
         at = place(i, len(ideas))
         round_axis(sheet, at, rounds)
         draw_idea(sheet, at, lines, series, idea)
-    name_series(sheet, series)
+    name_series(sheet, series, on)
     return sheet
 
 
@@ -99,10 +102,17 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(map(shortened, names)) if len(names) <= _NAMED else f"{len(names)} runs"
 
 
-def checked_split(split: str) -> None:
-    """Raises KnobError for an unknown split."""
+def split_of(x: pd.DataFrame, split: str | None, usual: str) -> str:
+    """The split to be drawn: the one asked for; for None the usual one, or where x has none of it, one that it has.
+
+    Raises KnobError for an unknown split.
+    """
+    if split is None:
+        there = set(x["split"].dropna().astype(str)) if "split" in getattr(x, "columns", ()) else set()
+        return next((one for one in (usual, *_SEARCHED) if one in there), usual)
     if split not in SPLITS:
         raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(str(split), SPLITS)}")
+    return split
 
 
 def shape(x: object) -> str:

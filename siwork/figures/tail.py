@@ -14,7 +14,7 @@ from siwork.figures.lorenz import LORENZ, lorenz_sheet
 from siwork.figures.marks import band_word, error_bars, hovers, quiet, ribbon
 from siwork.figures.panels import Panel, draw_bands
 from siwork.figures.points import of_metric
-from siwork.figures.rounds import Idea, checked_split, draw_idea, shape
+from siwork.figures.rounds import Idea, draw_idea, shape, split_of
 from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import Lines, Series, parts, series_of, tidy
 from siwork.figures.theme import faded, plain, shortened
@@ -24,7 +24,7 @@ _DASHES = ("solid", "dash", "dashdot", "longdash", "dot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down")
 
 
-def fig_tail(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
+def fig_tail(x: pd.DataFrame, *, split: str | None = None) -> go.Figure:
     """The tail: the hard problems in the training data, the few problems that fill it, or the problems gained and lost.
 
     Parameters
@@ -34,7 +34,8 @@ def fig_tail(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
         `siwork.metrics.lorenz_table(rows)` Lorenz curves by round, and the Gini beside what chance alone gives;
         `siwork.metrics.ledger(rows)` problems kept, gained, lost and never solved, beside the gains and losses that an
         unchanged model would show, and the net gain
-    split : train, heldout or beyond; only the ledger knows others than train
+    split : train, heldout or beyond; only the ledger knows others than train;
+        None takes train, or what x has where it has none of that
 
     Returns
     -------
@@ -53,9 +54,9 @@ def fig_tail(x: pd.DataFrame, *, split: str = "train") -> go.Figure:
     return tail_sheet(x, split=split).figure()
 
 
-def tail_sheet(x: pd.DataFrame, *, split: str = "train") -> Sheet:
+def tail_sheet(x: pd.DataFrame, *, split: str | None = None) -> Sheet:
     """What `fig_tail` shows, not yet a plotly Figure. Raises SchemaError and KnobError as that does."""
-    checked_split(split)
+    split = split_of(x, split, "train")
     columns = set(getattr(x, "columns", ()))
     if columns >= LORENZ:
         return lorenz_sheet(x, split)

@@ -11,6 +11,7 @@ from siwork.figures.calibration import calibration_sheet
 from siwork.figures.collapse import collapse_sheet
 from siwork.figures.curves import WORDS, curves_sheet
 from siwork.figures.diversity import diversity_sheet
+from siwork.figures.rounds import split_of
 from siwork.figures.sheet import Sheet
 from siwork.figures.table import known
 from siwork.figures.tail import tail_sheet
@@ -43,6 +44,12 @@ _HELP = {
     "pass@k": "Chance that at least one of k tries is right. Lines that cross mean fewer problems within reach.",
     "solution_coverage": "Of all the right answers that exist, the share that the tries find.",
 }
+_WHOSE = {
+    "heldout": "Held-out problems.",
+    "train": "Train problems, as no others were sampled.",
+    "beyond": "Harder problems, as no others were sampled.",
+}
+_JUDGED = _WHOSE | {"train": "Train problems.", "heldout": "Held-out problems, as no others were sampled."}
 _ONE_RUN = "Of the first run of each recipe."
 
 
@@ -90,18 +97,20 @@ def joined(name: str, tables: dict[str, pd.DataFrame | None]) -> pd.DataFrame | 
 
 
 def _performance(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
-    also = ["solution_coverage"] if known(table, "solution_coverage", "heldout") else []
+    split = split_of(table, None, "heldout")
+    also = ["solution_coverage"] if known(table, "solution_coverage", split) else []
     for name in ("pass@1", "pass@k", *also):
         crossed = further("crossing") if name == "pass@k" else None
         sheet = curves_sheet(table, metrics=[name], crossing=crossed)
-        yield Sketch(sheet, described(table, WORDS[name][0], [(name, "heldout")]), _HELP[name])
+        yield Sketch(sheet, described(table, WORDS[name][0], [(name, split)]), _HELP[name])
 
 
 def _diversity(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     names = ("distinct_correct", "right_variety", "answer_entropy", "token_entropy", "vendi")
-    sentence = described(table, "Diversity over rounds", [(name, "heldout") for name in names])
+    split = split_of(table, None, "heldout")
+    sentence = described(table, "Diversity over rounds", [(name, split) for name in names])
     caption = (
-        "Held-out problems. Upper lines are better. On the path each mark is a round, open the first and full the last: down "
+        f"{_WHOSE[split]} Upper lines are better. On the path each mark is a round, open the first and full the last: down "
         "means that answers grow alike, left that tokens grow sure; an answer entropy that falls "
         "while pass@1 stays is lost variety."
     )
@@ -123,16 +132,17 @@ def _tail(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
 
 def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     found = further("reliability")
-    errors = [(name, "train") for name in ("false_positive_rate", "false_negative_rate", "precision", "ece")]
+    used = split_of(table, None, "train")
+    errors = [(name, used) for name in ("false_positive_rate", "false_negative_rate", "precision", "ece")]
     if found is not None:
         caption = (
             "Share right against score, a panel a round. On the dashed diagonal the score means what it says; below it the judge "
             "believes too much. Dotted: the first round again; open marks have no interval; bars count samples. "
         )
-        sentence = described(table, "Reliability of the verifier's score", [("ece", "train")])
+        sentence = described(table, "Reliability of the verifier's score", [("ece", used)])
         yield Sketch(calibration_sheet(found), sentence, caption + _ONE_RUN, wide=True)
     caption = (
-        "Train problems. Wrong but accepted is what the model can learn to exploit; right but rejected is what it loses. "
+        f"{_JUDGED[used]} Wrong but accepted is what the model can learn to exploit; right but rejected is what it loses. "
         "The calibration error means something only above its dashed floor."
     )
     sentence = described(table, "The verifier's errors over rounds", errors)
@@ -142,7 +152,8 @@ def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
 
 def _collapse(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     names = ("token_entropy", "answer_entropy", "mode_share", "support_kept", "rep_4", "unfinished_rate", "mean_tokens")
-    wanted = [(name, "train") for name in ("mean_score", "mean_gold")] + [(name, "heldout") for name in names]
+    used, split = split_of(table, None, "train"), split_of(table, None, "heldout")
+    wanted = [(name, used) for name in ("mean_score", "mean_gold")] + [(name, split) for name in names]
     caption = (
         "A score that rises while truth falls is a judge being fooled. Entropy near 0, one answer for many problems, repetition "
         "and a length that leaves its level are a model that is breaking; each alone can be a model that is learning."

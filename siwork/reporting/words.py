@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from siwork.figures.rounds import split_of
 from siwork.figures.theme import interval, number
 from siwork.reporting.compare import Comparison, Group, compare
 from siwork.store import Run
@@ -86,7 +87,7 @@ def told(changes: pd.DataFrame) -> list[dict[str, Any]]:
     largest = max((int(m[1]) for name in set(changes["metric"]) if (m := _PASS.match(name))), default=1)
     rows = []
     for name in dict.fromkeys(["pass@1", f"pass@{largest}", *_NAMES]):
-        split = "train" if name in ("accepted_share", "proxy_gold_gap") else "heldout"
+        split = split_of(changes, None, "train" if name in ("accepted_share", "proxy_gold_gap") else "heldout")
         mine = changes[(changes["metric"] == name) & (changes["split"] == split)]
         mine = mine[mine["band"].isna() | (mine["band"] == 0)]
         rows += mine.head(1).to_dict("records")
