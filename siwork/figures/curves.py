@@ -139,7 +139,7 @@ def _placed(lines: Lines, series: list[Series], names: list[str], split: str) ->
     """One panel a metric; the fan and the bands get one a series, where the series has any."""
     wanted: list[tuple[str, str, list[Series]]] = []
     for name in names:
-        own = "train" if name in _TRAIN else split
+        own = split_of(lines.table, None, "train") if name in _TRAIN else split
         if name in _APART:
             wanted += [(name, own, [s]) for s in [s for s in series if _has(lines, s, name, own)] or series[:1]]
         else:
@@ -184,6 +184,8 @@ def words(lines: Lines, metric: str, split: str) -> tuple[str, str]:
     rows = lines.of(metric, split)
     unit = next((u for u in rows["unit"] if isinstance(u, str) and u), metric)
     title, axis = WORDS.get(metric, (plain(metric), plain(unit)))
+    if metric not in WORDS and (tries := metric.removeprefix("pass@")).isdigit():
+        title, axis = f"Right within {tries} tries ({metric})", WORDS["pass@k"][1]
     if metric == "distinct_correct" and rows["k"].nunique() == 1:
         title += f" in {rows['k'].max():g} tries"
     return title, axis
