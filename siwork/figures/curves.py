@@ -66,7 +66,8 @@ _BELOW = {  # a second line under the title: how to read the panel
     "mean_score": "solid: score · dashed: truth",
     "accepted_share": "full colour: hardest fifth · dashed: the problems",
 }
-_TRAIN = ("mean_score", "mean_gold", "proxy_gold_gap", "accept_rate", "accepted_share")  # about what the loop uses
+_USED = ("accept_rate", "accepted_share")  # of train rows only
+_JUDGED = ("mean_score", "mean_gold", "proxy_gold_gap")  # of train rows where there are any
 _APART = ("pass@k", "accepted_share")  # fill a panel by themselves
 _DRAWN = {"pass@k": draw_fan, "mean_score": draw_against, "accepted_share": draw_bands}
 
@@ -139,7 +140,8 @@ def _placed(lines: Lines, series: list[Series], names: list[str], split: str) ->
     """One panel a metric; the fan and the bands get one a series, where the series has any."""
     wanted: list[tuple[str, str, list[Series]]] = []
     for name in names:
-        own = split_of(lines.table, None, "train") if name in _TRAIN else split
+        judged = split_of(lines.table, None, "train")
+        own = "train" if name in _USED else judged if name in _JUDGED else split
         if name in _APART:
             wanted += [(name, own, [s]) for s in [s for s in series if _has(lines, s, name, own)] or series[:1]]
         else:
