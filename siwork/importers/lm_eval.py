@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from siwork.importers.checkpoints import Place, below, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, objects
+from siwork.importers.lines import Skips, counted, existing, objects
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, shown, text, truth
 from siwork.schema import ImportFormatError, KnobError, nearest
@@ -65,7 +65,7 @@ def read(path: Path, filter: str | None = None) -> Found:
 
 
 def _places(path: Path) -> list[Place]:
-    if path.is_file():
+    if existing(path).is_file():
         return [place_of(path, path.resolve().parent.name, "samples")]
     found = below(path, _FILE, 3)
     if not found:

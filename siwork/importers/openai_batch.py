@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from siwork.importers.checkpoints import rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, files, objects
+from siwork.importers.lines import Skips, counted, existing, files, objects
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, text, whole
 from siwork.schema import ImportFormatError, KnobError
@@ -50,7 +50,7 @@ def read(output: Path, input: Path | None = None, custom_id: str | None = None) 
 
 
 def _places(path: Path) -> list[Path]:
-    if path.is_file():
+    if existing(path).is_file():
         return [path]
     found = files(path, r".+\.jsonl")
     if not found:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from siwork.importers.found import OTHER, PLAIN, REWARD, Found, together
 from siwork.importers.lines import Skips, existing, files
+from siwork.importers.parquets import BROKEN, short, table_of
 from siwork.schema import ImportFormatError
 
 FILE = r"generations_\d+_\d+\.parquet"
@@ -30,13 +30,14 @@ def read(path: Path) -> Found:
 
 
 def _part(place: Path, skips: Skips) -> pa.Table | None:
+    table = table_of(place, skips)
+    if table is None:
+        return None
+    names = [name for name in table.column_names if name in PLAIN or name.startswith((REWARD, OTHER))]
     try:
-        table = pq.ParquetFile(place).read().replace_schema_metadata(None)
-        names = [name for name in table.column_names if name in PLAIN or name.startswith((REWARD, OTHER))]
-        schema = pa.schema([(name, _type(name)) for name in names])
-        found = table.select(names).cast(schema)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        skips.add(place, 0, f"no file of rows ({str(error).splitlines()[0][:80]})")
+        found = table.select(names).cast(pa.schema([(name, _type(name)) for name in names]))
+    except BROKEN as error:
+        skips.add(place, 0, f"no file of rows ({short(error)})")
         return None
     lacking = [name for name in _NEEDED if name not in names or found[name].null_count]
     if lacking:

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from siwork.importers.checkpoints import below
-from siwork.importers.lines import LONGEST, Skips, document, objects
+from siwork.importers.lines import LONGEST, Skips, document, existing, objects
+from siwork.importers.parquets import BROKEN, short
 from siwork.schema import ImportFormatError
 
 Row = dict[str, Any]
-_BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)
 _KINDS = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "parquet": "parquet"} | {
     "arrow": "arrow",
     "feather": "arrow",
@@ -42,7 +42,7 @@ def sources_of(path: Path) -> list[Source]:
 
     Raises ImportFormatError when there are none, or of several kinds.
     """
-    if path.is_file():
+    if existing(path).is_file():
         return [Source(path.stem, _split(path.parent.name, path.stem), path)]
     found = [place for place in below(path, _FILE, 6) if place.parent.name not in _ASIDE and _named(place)]
     kinds = sorted({_KINDS[place.suffix[1:]] for place in found})
@@ -172,8 +172,8 @@ def _parquet(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except _BROKEN as error:
-        skips.add(path, number, f"no Parquet file to its end ({_short(error)})")
+    except BROKEN as error:
+        skips.add(path, number, f"no Parquet file to its end ({short(error)})")
 
 
 def _arrow(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
@@ -185,8 +185,8 @@ def _arrow(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except _BROKEN as error:
-        skips.add(path, number, f"no Arrow file to its end ({_short(error)})")
+    except BROKEN as error:
+        skips.add(path, number, f"no Arrow file to its end ({short(error)})")
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -198,7 +198,3 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     reader = pa.ipc.open_file(path)
     for i in range(reader.num_record_batches):
         yield reader.get_batch(i)
-
-
-def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:80]
