@@ -80,10 +80,11 @@ class Collected:
     def table(self) -> pa.Table:
         """All of them; half a surrogate pair in a name becomes �."""
         full = {str(text(name)): column + [None] * (self._size - len(column)) for name, column in self._columns.items()}
-        return pa.table({name: pa.array(column, _type(name)) for name, column in full.items()})
+        return pa.table({name: pa.array(column, column_type(name)) for name, column in full.items()})
 
 
-def _type(name: str) -> pa.DataType:
+def column_type(name: str) -> pa.DataType:
+    """The type of a column by its name: one of `PLAIN`, a reward, or another one, which is text."""
     return PLAIN.get(name, pa.float64() if name.startswith(REWARD) else pa.string())
 
 

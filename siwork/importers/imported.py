@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from siwork.importers.capability import Report, report_of
 from siwork.importers.found import OTHER, REWARD, Found
 from siwork.importers.identity import problem_id, problems_of, samples_of
+from siwork.importers.parquets import numbers_of
 from siwork.importers.truth import Gold, column_of, gold_of
 from siwork.importers.values import series, text
 from siwork.schema import ImportFormatError, KnobError, check
@@ -74,7 +75,7 @@ def assembled(found: Found, asked: Asked) -> Imported:
         )
     problems = problems_of(table)
     frame = table.to_pandas(types_mapper=pd.ArrowDtype)
-    rows = frame.assign(run=asked.get("run") or found.run, problem=problems.problem, prompt=problems.prompt)
+    rows = frame.assign(run=text(asked.get("run") or found.run), problem=problems.problem, prompt=problems.prompt)
     rows["sample"] = _samples(rows)
     rows, said = _judged(rows, asked, found.score)
     rows, used = _weighed(rows)
@@ -163,8 +164,15 @@ def _scored(rows: pd.DataFrame, score: Score | None, usual: str | None) -> tuple
     return rows.assign(**further), [f"No reward was taken for the score, {why}: {spans}. Name one: score={_SCALED}."]
 
 
+def _known_numbers(raw: pd.Series, name: str) -> pd.Series:
+    if not pd.api.types.is_numeric_dtype(raw.dtype) or raw.isna().all():
+        raise KnobError(f"score={name!r}: the column holds no number; name a reward")
+    return pd.Series(pd.arrays.ArrowExtensionArray(numbers_of(pa.array(raw))), index=raw.index)
+
+
 def _scaled(raw: pd.Series, name: str, ends: list[float]) -> tuple[pd.Series, list[str]]:
     low, high = ends or (0.0, 1.0)
+    raw = _known_numbers(raw, name)
     if not -np.inf < low < high < np.inf:
         raise KnobError(f"score=({name!r}, low, high) needs low < high, got {low!r} and {high!r}")
     least, most = float(raw.min()), float(raw.max())

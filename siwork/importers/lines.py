@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from siwork.importers.pickles import refuse_pickle
+from siwork.importers.values import text
 from siwork.schema import ImportFormatError
 
 LONGEST = 1 << 26  # bytes of a line; a longer one is counted and passed over
@@ -42,7 +43,7 @@ class Skips:
         """Count one more place."""
         self.count += 1
         if len(self.first) < _TOLD:
-            self.first.append(Skip(path.name, line, why))
+            self.first.append(Skip(text(path.name) or "", line, text(why) or ""))
 
     def __str__(self) -> str:
         if not self.count:

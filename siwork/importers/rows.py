@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
-from siwork.importers.found import OTHER, PLAIN, REWARD, Found, together
+from siwork.importers.found import OTHER, PLAIN, REWARD, Found, column_type, together
 from siwork.importers.lines import Skips, existing, files
-from siwork.importers.parquets import BROKEN, short, table_of
-from siwork.schema import ImportFormatError
+from siwork.importers.parquets import BROKEN, numbers_of, short, table_of
+from siwork.importers.shared import complete
+from siwork.schema import ImportFormatError, SchemaError, check
 
 FILE = r"generations_\d+_\d+\.parquet"
 _NEEDED = ("round", "split", "prompt", "response")
@@ -26,7 +28,8 @@ def read(path: Path) -> Found:
     skips = Skips()
     parts = [part for place in places if (part := _part(place, skips)) is not None]
     run = (path.parent if path.is_file() else path).resolve().name
-    return Found("rows of a siwork callback", run, together(parts), skips)
+    table, partly = complete(together(parts))
+    return Found("rows of a siwork callback", run, table, skips, tuple(partly))
 
 
 def _part(place: Path, skips: Skips) -> pa.Table | None:
@@ -35,7 +38,10 @@ def _part(place: Path, skips: Skips) -> pa.Table | None:
         return None
     names = [name for name in table.column_names if name in PLAIN or name.startswith((REWARD, OTHER))]
     try:
-        found = table.select(names).cast(pa.schema([(name, _type(name)) for name in names]))
+        found = table.select(names).cast(pa.schema([(name, column_type(name)) for name in names]))
+        check(found.to_pandas(types_mapper=pd.ArrowDtype), needs=())
+    except SchemaError as error:
+        raise ImportFormatError(f"{place} is no file of a callback: {error}") from None
     except BROKEN as error:
         skips.add(place, 0, f"no file of rows ({short(error)})")
         return None
@@ -44,8 +50,5 @@ def _part(place: Path, skips: Skips) -> pa.Table | None:
         raise ImportFormatError(
             f"{place} lacks the column {lacking[0]!r}, or holds null in it; it is no file of a callback"
         )
-    return found
-
-
-def _type(name: str) -> pa.DataType:
-    return PLAIN.get(name, pa.float64() if name.startswith(REWARD) else pa.string())
+    rewards = {name: numbers_of(found[name]) for name in names if name.startswith(REWARD)}
+    return pa.table({name: rewards.get(name, found[name]) for name in names})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import resource
 import time
@@ -82,6 +83,7 @@ def _child(reader: str, begin: int, end: int, seed: str, place: Any, queue: Any)
     for given in seeds:  # what is loaded late is loaded now
         if (whole := judged(reader, given, True)).kind not in ("whole", "skips"):
             raise SystemExit(f"{reader}: an undamaged log is not read: {whole.why}")
+    gc.freeze()
     for number in range(begin, end):
         place.value, name = number, f"{seed}/{reader}/{number}"
         given = made(seeds, name)
