@@ -269,7 +269,7 @@ def test_folders_of_several_kinds_and_of_none(tmp_path):
         from_table(HF, LONG)
     with pytest.raises(ImportFormatError, match=r"holds no \.csv"):
         from_table(tmp_path, LONG)
-    with pytest.raises(ImportFormatError, match="cannot be listed"):
+    with pytest.raises(ImportFormatError, match="does not exist"):
         from_table(tmp_path / "nowhere", LONG)
 
 

@@ -102,7 +102,7 @@ def _rounds(split: str, rows: pd.DataFrame) -> Capability:
     question = f"What changes from round to round ({split})?"
     if len(rounds) < 2:
         return Capability(question, "no", f"only round {rounds[0]} is there: {counts}.", "log more than one step")
-    first, last = (set(rows.loc[rows["round"] == r, "problem"]) for r in (rounds[0], rounds[-1]))
+    first, last = (set(rows.loc[rows["round"] == r, "problem"].unique()) for r in (rounds[0], rounds[-1]))
     again = len(first & last) / max(len(first), 1)
     span = f"{len(rounds)} rounds from {rounds[0]} to {rounds[-1]}: {counts}; {again:.0%} of the first's problems are in the last"
     if again >= _AGAIN:

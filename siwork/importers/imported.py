@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from siwork.importers.capability import Report, report_of
 from siwork.importers.found import OTHER, REWARD, Found
+from siwork.importers.lines import MOST_COLUMNS
 from siwork.importers.identity import problem_id, problems_of, samples_of
 from siwork.importers.parquets import numbers_of
 from siwork.importers.truth import Gold, column_of, gold_of
@@ -82,7 +83,7 @@ def assembled(found: Found, asked: Asked) -> Imported:
     first = [name for name in _ORDER if name in rows]
     own = [name for name in rows if str(name).startswith((REWARD, OTHER, "score_"))]
     rows = check(rows[[*first, *own]].reset_index(drop=True), needs=_NEEDED)
-    return Imported(rows, report_of(rows, found, (*left_out, *problems.notes, *said, *used)))
+    return Imported(rows, report_of(rows, found, (*left_out, *_beyond(found), *problems.notes, *said, *used)))
 
 
 def _with_texts(table: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -92,6 +93,13 @@ def _with_texts(table: pa.Table) -> tuple[pa.Table, list[str]]:
     whole = table.filter(pc.and_(pc.is_valid(table["prompt"]), pc.is_valid(table["response"])))
     less = table.num_rows - whole.num_rows
     return whole, [f"{less:,} completions without a prompt or a response were left out."] if less else []
+
+
+def _beyond(found: Found) -> list[str]:
+    """What is said of columns that are too many."""
+    count = found.skips.beyond
+    words = f"{count:,} values stand in further columns: the first {MOST_COLUMNS:,} of the log were kept, the others left out."
+    return [words] if count else []
 
 
 def _weighed(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -148,7 +148,7 @@ def _tag(tags: Any) -> int | None:
 
 # ── samples ────────────────────────────────────────────────────────────────────────────────────────────
 def _part(one: _Log, round: int, skips: Skips, tallies: Counter[str], judged: dict[str, set[str]]) -> pa.Table:
-    part = Collected()
+    part = Collected(skips)
     tallies["unfinished"] += one.log.status != "success"
     task = str(one.log.eval.task)
     for number, sample in enumerate(one.log.samples or [], 1):

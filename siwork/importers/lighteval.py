@@ -76,7 +76,7 @@ def _run(path: Path) -> str:
 
 # ── rows ───────────────────────────────────────────────────────────────────────────────────────────────
 def _part(place: Place, round: int, skips: Skips, tallies: Counter[str]) -> pa.Table:
-    part = Collected()
+    part = Collected(skips)
     for number, row in _rows(place.path, skips):
         doc, response = _struct(row.get("doc")), _struct(row.get("model_response"))
         samples = response.get("text")

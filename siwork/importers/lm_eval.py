@@ -51,7 +51,7 @@ def read(path: Path, filter: str | None = None) -> Found:
         docs = _by_filter(place, skips, tallies)
         name = _chosen(docs, filter, place)
         if name is not None:
-            table, words = _table(docs[name], rounds[place.model])
+            table, words = _table(docs[name], rounds[place.model], skips)
             tables.append(table)
             judged += [f"Filter {name!r}: {each}" for each in words]
             judged += _others(docs, name)
@@ -195,9 +195,9 @@ def _others(docs: dict[str, list[_Doc]], name: str) -> list[str]:
     return [words] if rest else []
 
 
-def _table(docs: Sequence[_Doc], round: int) -> tuple[pa.Table, list[str]]:
+def _table(docs: Sequence[_Doc], round: int, skips: Skips) -> tuple[pa.Table, list[str]]:
     """The samples of one file under one filter."""
-    part = Collected()
+    part = Collected(skips)
     rebuilt, words = _rebuilt(docs)
     for doc in docs:
         alone = len(doc.samples) == 1

@@ -107,7 +107,7 @@ def _request(body: Any) -> _Request | None:
 
 # ── responses ──────────────────────────────────────────────────────────────────────────────────────────
 def _part(place: Path, round: int, batch: _Batch) -> pa.Table:
-    part = Collected()
+    part = Collected(batch.skips)
     seen: set[tuple[str, str]] = set()
     for number, one in objects(place, batch.skips):
         name, (body, why) = text(one.get("custom_id")), _body(one)

@@ -139,7 +139,7 @@ def _likely(names: Mapping[str, None]) -> str:
 def _part(
     source: Source, plan: _Plan, round: int, skips: Skips, tallies: Counter[str], names: dict[str, None]
 ) -> pa.Table:
-    part = Collected()
+    part = Collected(skips)
     for number, row in rows_of(source, skips):
         names |= dict.fromkeys(map(str, row))
         (shared, label), why = _shared(row, plan, source.split)

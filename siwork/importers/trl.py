@@ -39,7 +39,7 @@ def read(path: Path) -> Found:
     parts = [(place, part) for place in places for part in [_part(place, skips)] if part is not None]
     state = _state(path, skips)
     steps = [_step(place, part) for place, part in parts]
-    tables = [_renamed(part, step) for (_, part), step in zip(parts, steps, strict=True)]
+    tables = [_renamed(part, step, skips) for (_, part), step in zip(parts, steps, strict=True)]
     batch = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
     whole = together(tables)
     if not whole.num_rows:
@@ -91,7 +91,7 @@ def _step(place: Path, part: pa.Table) -> int:
     return number_in(place.stem) or 0
 
 
-def _renamed(part: pa.Table, step: int) -> pa.Table:
+def _renamed(part: pa.Table, step: int, skips: Skips) -> pa.Table:
     """The columns under the names that all readers use."""
     size = part.num_rows
     columns: dict[str, Any] = {
@@ -103,8 +103,10 @@ def _renamed(part: pa.Table, step: int) -> pa.Table:
     if "advantage" in part.column_names and pa.types.is_floating(part["advantage"].type):
         columns["advantage"] = numbers_of(part["advantage"])
     for name in part.column_names:
-        if name not in _OWN:
+        if name not in _OWN and skips.keeps(name):
             columns |= _other(name, part[name])
+        elif name not in _OWN:
+            skips.beyond += part.num_rows
     return pa.table(columns)
 
 

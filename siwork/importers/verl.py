@@ -56,7 +56,7 @@ def _run(path: Path) -> str:
 
 def _part(place: Path, split: str, skips: Skips, tallies: Counter[str]) -> pa.Table:
     """One file; the step is that of its name, which survives a reward function that returns a field `step`."""
-    part, step = Collected(), number_in(place.stem)
+    part, step = Collected(skips), number_in(place.stem)
     for number, one in objects(place, skips):
         prompt, response = text(one.get("input")), text(one.get("output"))
         at = step if step is not None else whole(one.get("step"))
