@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from siwork.importers.capability import Report, report_of
 from siwork.importers.found import OTHER, REWARD, Found
-from siwork.importers.lines import MOST_COLUMNS
 from siwork.importers.identity import problem_id, problems_of, samples_of
+from siwork.importers.lines import MOST_COLUMNS
 from siwork.importers.parquets import numbers_of
 from siwork.importers.truth import Gold, column_of, gold_of
 from siwork.importers.values import series, text

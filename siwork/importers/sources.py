@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,8 +80,10 @@ def _split(folder: str, stem: str) -> str:
     return "heldout" if {folder.lower(), stem.lower().split("-")[0]} & _HELD else "train"
 
 
-def rows_of(source: Source, skips: Skips) -> Iterator[tuple[int, Row]]:
+def rows_of(source: Source, skips: Skips, only: Collection[str] | None = None) -> Iterator[tuple[int, Row]]:
     """The rows of a source with their numbers, from 1; what cannot be read is counted.
+
+    only : columns that are read, where the file allows it; None reads all
 
     Raises ImportFormatError for a file of no known kind.
     """
@@ -91,8 +93,10 @@ def rows_of(source: Source, skips: Skips) -> Iterator[tuple[int, Row]]:
     kind = _KINDS.get(source.path.suffix[1:].lower())
     if kind is None:
         raise ImportFormatError(f"{source.path} is none of .{', .'.join(_KINDS)}; convert it, or pass a DataFrame")
-    reader = {"csv": _csv, "jsonl": objects, "json": _json, "parquet": _parquet, "arrow": _arrow}[kind]
-    yield from reader(source.path, skips)
+    if kind in ("parquet", "arrow"):
+        yield from _columnar(source.path, kind, skips, only)
+    else:
+        yield from {"csv": _csv, "jsonl": objects, "json": _json}[kind](source.path, skips)
 
 
 def _frame(frame: Any) -> Iterator[tuple[int, Row]]:
@@ -165,28 +169,29 @@ def _json(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
             skips.add(path, number, f"a JSON object is expected, got {type(one).__name__}")
 
 
-def _parquet(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
+def _columnar(path: Path, kind: str, skips: Skips, only: Collection[str] | None) -> Iterator[tuple[int, Row]]:
+    """Rows of a file of columns; offsets and texts are checked before a value is touched."""
     number = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=4096):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except BROKEN as error:
-        skips.add(path, number, f"no Parquet file to its end ({short(error)})")
-
-
-def _arrow(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
-    """A stream, as `datasets` writes it, or a file; offsets are checked before a value is touched."""
-    number = 0
-    try:
-        for batch in _batches(path):
+        for batch in _parquet(path, only) if kind == "parquet" else _arrow(path, only):
             batch.validate(full=True)
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
     except BROKEN as error:
-        skips.add(path, number, f"no Arrow file to its end ({short(error)})")
+        skips.add(path, number, f"no {kind.capitalize()} file to its end ({short(error)})")
+
+
+def _parquet(path: Path, only: Collection[str] | None) -> Iterator[pa.RecordBatch]:
+    file = pq.ParquetFile(path)
+    names = None if only is None else [name for name in file.schema_arrow.names if name in only]
+    return file.iter_batches(batch_size=4096, columns=names)
+
+
+def _arrow(path: Path, only: Collection[str] | None) -> Iterator[pa.RecordBatch]:
+    """A stream, as `datasets` writes it, or a file."""
+    for batch in _batches(path):
+        yield batch if only is None else batch.select([name for name in batch.schema.names if name in only])
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

@@ -25,7 +25,9 @@ def main() -> int:
     shares = {reader: 1.0 if options.reader else WEIGHTS.get(reader, 1.0) for reader in readers}
     if find_spec("inspect_ai") is None and shares.pop("inspect", None):
         print("inspect        skipped: inspect-ai is not installed")
-    print(f"{'reader':<14}{'inputs':>8}{'whole':>8}{'skips':>8}{'refused':>8}{'faults':>8}{'a second':>10}{'slowest':>10}{'peak':>9}")
+    print(
+        f"{'reader':<14}{'inputs':>8}{'whole':>8}{'skips':>8}{'refused':>8}{'faults':>8}{'a second':>10}{'slowest':>10}{'peak':>9}"
+    )
     all_told = {}
     for reader, share in shares.items():
         all_told[reader] = told = fuzzed(reader, round(options.inputs * share / sum(shares.values())), options.seed)

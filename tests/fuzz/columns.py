@@ -71,7 +71,9 @@ def _rewritten(
 
 def _as_parquet(table: pa.Table, out: Any, rng: Random) -> None:
     size = rng.choice((1, 3, None))
-    pq.write_table(table, out, row_group_size=size, use_dictionary=rng.random() < 0.5, version=rng.choice(("1.0", "2.6")))
+    pq.write_table(
+        table, out, row_group_size=size, use_dictionary=rng.random() < 0.5, version=rng.choice(("1.0", "2.6"))
+    )
 
 
 def _as_arrow(table: pa.Table, out: Any, rng: Random) -> None:
@@ -99,7 +101,9 @@ def _dropped(table: pa.Table, rng: Random) -> pa.Table:
 
 def _renamed(table: pa.Table, rng: Random) -> pa.Table:
     names = list(table.column_names)
-    names[rng.randrange(len(names))] = rng.choice(("", "step", "prompt", "round", "x" * 1000, "a\nb", "reward_reward", *names))
+    names[rng.randrange(len(names))] = rng.choice(
+        ("", "step", "prompt", "round", "x" * 1000, "a\nb", "reward_reward", *names)
+    )
     return table.rename_columns(names)
 
 
@@ -132,7 +136,9 @@ def _coded(table: pa.Table, rng: Random) -> pa.Table:
 
 
 def _told(table: pa.Table, rng: Random) -> pa.Table:
-    return table.replace_schema_metadata({b"pandas": rng.choice((b"{", b"null", b"{}", b'{"index_columns": ["x"]}', b"\xff"))})
+    return table.replace_schema_metadata(
+        {b"pandas": rng.choice((b"{", b"null", b"{}", b'{"index_columns": ["x"]}', b"\xff"))}
+    )
 
 
 _CHANGES: tuple[Callable[[pa.Table, Random], pa.Table], ...] = (

@@ -29,7 +29,9 @@ def _renamed(given: Input, rng: Random) -> Input:
     stem, dot, end = old.rpartition(".")
     odd = rng.choice(_ODD)
     new = rng.choice((odd, f"{odd}{dot}{end}" if dot else odd, old.replace("0", odd), old.upper(), f"{stem}{dot}"))
-    tree = {"/".join(new if part == old else part for part in name.split("/")): entry for name, entry in given.tree.items()}
+    tree = {
+        "/".join(new if part == old else part for part in name.split("/")): entry for name, entry in given.tree.items()
+    }
     path = "/".join(new if part == old else part for part in given.path.split("/"))
     return given._replace(tree=tree, path=path if rng.random() < 0.8 else given.path)
 
@@ -47,7 +49,9 @@ def _added(given: Input, rng: Random) -> Input:
     """Beside a file stands something else, which looks like it or like a folder of logs."""
     name = _some(given, rng)
     home, _, last = name.rpartition("/")
-    beside = rng.choice((last.replace("0", "7"), f"7{last}", f"{last}.tmp", "loop", "step_3", "v9-x", "exp_009", "checkpoint-9"))
+    beside = rng.choice(
+        (last.replace("0", "7"), f"7{last}", f"{last}.tmp", "loop", "step_3", "v9-x", "exp_009", "checkpoint-9")
+    )
     place = f"{home}/{beside}" if home else beside
     links = (Link("."), Link(".."), Link(beside), Link(last), Link("/nowhere"))
     return _with(given, place, rng.choice((None, Pipe(), Shut(b"{}"), b"", b"\x80\x04x", *links)))
@@ -71,8 +75,18 @@ def _asked(given: Input, rng: Random) -> Input:
     name = _some(given, rng)
     inside = name.rpartition("/")[0]
     odd = ("", "nowhere", "nowhere/1.jsonl", "x" * 5000, "a\0b", "\ud800", "\udcff", "..", "/dev/null", "loop/loop")
-    path = rng.choice((name, inside, inside.rpartition("/")[0], f"{name}/x", f"{given.path}/", f"{inside}/../{given.path}", *odd))
+    path = rng.choice(
+        (name, inside, inside.rpartition("/")[0], f"{name}/x", f"{given.path}/", f"{inside}/../{given.path}", *odd)
+    )
     return given._replace(path=path, tree={**given.tree, "loop": Link("loop")})
 
 
-_ACCIDENTS: tuple[Callable[[Input, Random], Input], ...] = (_renamed, _replaced, _replaced, _added, _moved, _lost, _asked)
+_ACCIDENTS: tuple[Callable[[Input, Random], Input], ...] = (
+    _renamed,
+    _replaced,
+    _replaced,
+    _added,
+    _moved,
+    _lost,
+    _asked,
+)

@@ -41,5 +41,7 @@ def _within(given: Input, rng: Random, bare: bool) -> Input:
         return given
     name = rng.choice(list(files))
     means = _MEANINGS.get(name.rpartition(".")[2])
-    changed = damaged(files[name], rng, rng.choice(list(files.values()))) if bare or not means else means(files[name], rng)
+    changed = (
+        damaged(files[name], rng, rng.choice(list(files.values()))) if bare or not means else means(files[name], rng)
+    )
     return given._replace(tree={**given.tree, name: changed})

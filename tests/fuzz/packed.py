@@ -12,7 +12,18 @@ from random import Random
 from .structure import document
 
 Members = list[tuple[str, bytes]]
-_NAMES = ("../x", "/etc/x", "samples/../../x", "C:\\x", "a" * 300, "\u202ex", "samples/", "", "header.json", "summaries.json")
+_NAMES = (
+    "../x",
+    "/etc/x",
+    "samples/../../x",
+    "C:\\x",
+    "a" * 300,
+    "\u202ex",
+    "samples/",
+    "",
+    "header.json",
+    "summaries.json",
+)
 _CENTRAL = b"PK\x01\x02"  # begins an entry of the list of members
 _FLAGS, _METHOD, _PACKED, _UNPACKED, _OFFSET = (8, "<H"), (10, "<H"), (20, "<I"), (24, "<I"), (42, "<I")
 
@@ -27,7 +38,9 @@ def archive(data: bytes, rng: Random) -> bytes:
     if rng.random() < 0.3:
         return _relisted(data, rng)
     members = rng.choice(_CHANGES)(members, rng) if members else members
-    return packed_of(members, rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2)))
+    return packed_of(
+        members, rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2))
+    )
 
 
 def packed_of(members: Members, method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-_ODD = (b"\0", b"\n", b"\r\n", b'"', b"{", b"}", b"[", b"\\", b"\\ud800", b"\xff", b"\xc3", b"\xed\xa0\x80", b"NaN", b",")
+_ODD = (
+    b"\0",
+    b"\n",
+    b"\r\n",
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b"\\",
+    b"\\ud800",
+    b"\xff",
+    b"\xc3",
+    b"\xed\xa0\x80",
+    b"NaN",
+    b",",
+)
 
 
 def damaged(data: bytes, rng: Random, other: bytes) -> bytes:
@@ -70,7 +85,9 @@ def _ended(data: bytes, rng: Random, other: bytes) -> bytes:
 
 
 def _emptied(data: bytes, rng: Random, other: bytes) -> bytes:
-    return rng.choice((b"", b"", b"\n", b"\0" * 4096, b"\xef\xbb\xbf", b"[]", b"{}", b"null", b"PAR1", b"ARROW1", b"PK"))
+    return rng.choice(
+        (b"", b"", b"\n", b"\0" * 4096, b"\xef\xbb\xbf", b"[]", b"{}", b"null", b"PAR1", b"ARROW1", b"PK")
+    )
 
 
 _ACCIDENTS: tuple[Callable[[bytes, Random, bytes], bytes], ...] = (

@@ -92,7 +92,10 @@ def _child(reader: str, begin: int, end: int, seed: str, place: Any, queue: Any)
         told = told._replace(slowest=max(told.slowest, (verdict.seconds, name)))
         if verdict.fault is not None:
             mark = mark_of(verdict.fault)
-            times, where = told.faults.get(mark) or (0, str(kept(reader, name, smaller(reader, given, mark), verdict.fault)))
+            times, where = told.faults.get(mark) or (
+                0,
+                str(kept(reader, name, smaller(reader, given, mark), verdict.fault)),
+            )
             told.faults[mark] = times + 1, where
     queue.put(told._replace(peak=_peak()))
 

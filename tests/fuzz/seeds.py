@@ -49,7 +49,10 @@ def _rows_of(table: pa.Table) -> bytes:
 # ── trainers ───────────────────────────────────────────────────────────────────────────────────────────
 def _trl() -> list[Input]:
     first = "completions/completions_0000[1-3].parquet"
-    plain, chat = _real("trl/grpo_text", first, "trainer_state.json"), _real("trl/grpo_chat", first, "trainer_state.json")
+    plain, chat = (
+        _real("trl/grpo_text", first, "trainer_state.json"),
+        _real("trl/grpo_chat", first, "trainer_state.json"),
+    )
     sparse = _real("trl/grpo_sparse_eval", "completions/completions_0000[24].parquet", "trainer_state.json")
     again = _real("trl/grpo_reuse", first, "trainer_state.json")
     asked = {"gold": "correctness"}
@@ -73,9 +76,18 @@ def _verifiers() -> list[Input]:
 
 def _swift() -> list[Input]:
     def line(step: int, *said: str) -> dict[str, Any]:
-        asked = [f"<|im_start|>user\n{p}<|im_end|>\n<|im_start|>assistant\n" for p in ("2 + 2?", "2 + 2?", "3 + 3?", "3 + 3?")]
+        asked = [
+            f"<|im_start|>user\n{p}<|im_end|>\n<|im_start|>assistant\n"
+            for p in ("2 + 2?", "2 + 2?", "3 + 3?", "3 + 3?")
+        ]
         right = [float(a == b) for a, b in zip(said, "4466", strict=True)]
-        table = {"step": [str(step)] * 4, "prompt": asked, "completion": list(said), "acc": right, "solution": list("4466")}
+        table = {
+            "step": [str(step)] * 4,
+            "prompt": asked,
+            "completion": list(said),
+            "acc": right,
+            "solution": list("4466"),
+        }
         return {**table, "advantages": [r - 0.5 for r in right], "entropy": [0.5] * 4, "num_turns": [1] * 4}
 
     state = json.dumps({"log_history": [{"step": 1, "loss": 0.1}, {"step": 2, "eval_loss": 0.2}]}).encode()
@@ -92,7 +104,9 @@ def _open_instruct() -> list[Input]:
         "logprobs": [-0.5, -0.25, 0.0],
     }  # fmt: skip
     shards = {
-        f"run_rollouts_00000{s}.jsonl": _lines({**one, "step": s, "sample_idx": i, "response_tokens": [7, i, 2]} for i in range(3))
+        f"run_rollouts_00000{s}.jsonl": _lines(
+            {**one, "step": s, "sample_idx": i, "response_tokens": [7, i, 2]} for i in range(3)
+        )
         for s in (0, 1)
     }
     return [Input(shards, ".", {}), Input(shards, ".", {"decode": _spelt, "score": ("reward", 0, 10)})]
@@ -115,18 +129,37 @@ def _skyrl() -> list[Input]:
 
 def _areal() -> list[Input]:
     tree = _real("areal/logs/user/toy/trial0", "rollout/[01]/*[01].jsonl")
-    return [Input(tree, ".", {}), Input(tree, "rollout/0", {}), Input({f"a/b/{k}": v for k, v in tree.items()}, ".", {})]
+    return [
+        Input(tree, ".", {}),
+        Input(tree, "rollout/0", {}),
+        Input({f"a/b/{k}": v for k, v in tree.items()}, ".", {}),
+    ]
 
 
 def _nemo_rl() -> list[Input]:
     tree = _real("nemo_rl", "exp_001/*step[01].jsonl", lines=4)
-    return [Input(tree, ".", {}), Input(tree, "exp_001", {"gold": "reward"}), Input(tree, "exp_001/val_data_step0.jsonl", {})]
+    return [
+        Input(tree, ".", {}),
+        Input(tree, "exp_001", {"gold": "reward"}),
+        Input(tree, "exp_001/val_data_step0.jsonl", {}),
+    ]
 
 
 def _rows() -> list[Input]:
     def batch(step: int) -> bytes:
-        row = {"round": [step] * 4, "split": ["train"] * 4, "prompt": list("aabb"), "response": list("wxyz"), "key": list("ppqq")}
-        known = {"n_tokens": [3, 2, 1, 4], "finished": [True, False] * 2, "logp": [-0.5] * 4, "entropy": [0.1, None, 0.2, 0.3]}
+        row = {
+            "round": [step] * 4,
+            "split": ["train"] * 4,
+            "prompt": list("aabb"),
+            "response": list("wxyz"),
+            "key": list("ppqq"),
+        }
+        known = {
+            "n_tokens": [3, 2, 1, 4],
+            "finished": [True, False] * 2,
+            "logp": [-0.5] * 4,
+            "entropy": [0.1, None, 0.2, 0.3],
+        }
         more = {"temperature": [1.0] * 4, "advantage": [0.5, -0.5, 0.0, 0.0], "reward_right": [1.0, 0.0, 1.0, 1.0]}
         return _rows_of(pa.table(row | known | more))
 
@@ -154,7 +187,9 @@ def _fewer(content: bytes) -> bytes:
     """A log of a few samples, packed in a way that this Python can read."""
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         names = [name for name in packed.namelist() if not name.startswith("samples/") or "epoch_1" in name]
-        return packed_of([(name, packed.read(name)) for name in names if name.count("/q") == 0 or "q00" in name or "q01" in name])
+        return packed_of(
+            [(name, packed.read(name)) for name in names if name.count("/q") == 0 or "q00" in name or "q01" in name]
+        )
 
 
 def _few_samples(content: bytes) -> bytes:
@@ -173,7 +208,10 @@ def _said(row: dict[str, Any]) -> bool:
 
 def _openai_batch() -> list[Input]:
     def asked(name: str, **body: Any) -> dict[str, Any]:
-        return {"custom_id": name, "body": {"model": "m", "messages": [{"role": "user", "content": f"{name}?"}], **body}}
+        return {
+            "custom_id": name,
+            "body": {"model": "m", "messages": [{"role": "user", "content": f"{name}?"}], **body},
+        }
 
     def answered(name: str, *texts: str) -> dict[str, Any]:
         told = {"content": [{"token": "a", "logprob": -0.5}]}
@@ -188,14 +226,25 @@ def _openai_batch() -> list[Input]:
             "out/step_1.jsonl": _lines([answered("b-1", "5"), answered("a-1", "4", "44")]),
             "out/step_2.jsonl": _lines([answered("a-1", "4")])}  # fmt: skip
     inside = {"input": Place("in.jsonl"), "custom_id": r"(?P<problem>.+)-(?P<round>\d+)"}
-    return [Input(tree, "out", {}), Input(tree, "out", {"input": Place("in.jsonl")}), Input(tree, "out/step_1.jsonl", inside)]
+    return [
+        Input(tree, "out", {}),
+        Input(tree, "out", {"input": Place("in.jsonl")}),
+        Input(tree, "out/step_1.jsonl", inside),
+    ]
 
 
 def _table() -> list[Input]:
     long = {"prompt": "prompt", "response": "completion", "round": "round"}
     wide = {"prompt": "problem", "response": "responses", "reward": "rewards", "round": "iteration", "target": "answer"}
-    whole = {**long, "reward": "reward", "gold": "is_correct", "problem": "uid", "target": "gold", "sample": "sample_id"}
-    cells = b"q,a,step,r,ok,split\n2 + 2?,4,1,1.0,true,train\n2 + 2?,5,1,0.0,false,test\n\"3\n+ 3?\",6,2,1.0,true,train\n"
+    whole = {
+        **long,
+        "reward": "reward",
+        "gold": "is_correct",
+        "problem": "uid",
+        "target": "gold",
+        "sample": "sample_id",
+    }
+    cells = b'q,a,step,r,ok,split\n2 + 2?,4,1,1.0,true,train\n2 + 2?,5,1,0.0,false,test\n"3\n+ 3?",6,2,1.0,true,train\n'
     named = {"prompt": "q", "response": "a", "round": "step", "score": "r", "gold": "ok", "split": "split"}
     objects = [{"q": "2 + 2?", "a": [{"role": "assistant", "content": "4"}], "ok": True, "step": "ckpt-3", "n": 3}] * 2
     tree = _real("distilabel", "step-1*/default/train/*")
@@ -207,7 +256,11 @@ def _table() -> list[Input]:
         Input(tree, ".", {"columns": made}),
         Input({"t.csv": cells}, "t.csv", {"columns": named}),
         Input({"t.tsv": cells.replace(b",", b"\t")}, ".", {"columns": named, "answer": "response"}),
-        Input({"t.json": json.dumps(objects).encode()}, "t.json", {"columns": {"prompt": "q", "response": "a", "round": "step"}}),
+        Input(
+            {"t.json": json.dumps(objects).encode()},
+            "t.json",
+            {"columns": {"prompt": "q", "response": "a", "round": "step"}},
+        ),
         Input(_real("hf_datasets/long_parquet", "*"), ".", {"columns": long, "score": ("reward", 0, 2)}),
     ]
 

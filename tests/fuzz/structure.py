@@ -17,8 +17,43 @@ _RAW = {  # what no Python object is written as
     "\x01large": "1e999",
     "\x01half": '"\\ud800"',
 }
-_TEXTS = ("", " ", "1", "-1", "1e3", "true", "nan", "\ud800", "a\0b", "user", "stop", "٣", "😀", "\u2028", "<b>&", "x" * 100_000)
-_NUMBERS = (0, 1, -1, 2, -7, 0.5, 1e308, -1e308, 5e-324, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**30, 10**400)
+_TEXTS = (
+    "",
+    " ",
+    "1",
+    "-1",
+    "1e3",
+    "true",
+    "nan",
+    "\ud800",
+    "a\0b",
+    "user",
+    "stop",
+    "٣",
+    "😀",
+    "\u2028",
+    "<b>&",
+    "x" * 100_000,
+)
+_NUMBERS = (
+    0,
+    1,
+    -1,
+    2,
+    -7,
+    0.5,
+    1e308,
+    -1e308,
+    5e-324,
+    2**31,
+    2**53 + 1,
+    2**63 - 1,
+    2**63,
+    -(2**63),
+    -(2**63) - 1,
+    10**30,
+    10**400,
+)
 _OTHERS = (None, True, False, float("nan"), float("inf"), -float("inf"), [], {}, [[]], [None], {"": None}, [{}], *_RAW)
 
 
@@ -95,7 +130,9 @@ def _gone(home: Any, name: Any, rng: Random) -> None:
 
 
 def _wrapped(home: Any, name: Any, rng: Random) -> None:
-    home[name] = rng.choice((lambda one: [one], lambda one: {"a": one}, lambda one: [one, one], lambda one: [[one]]))(home[name])
+    home[name] = rng.choice((lambda one: [one], lambda one: {"a": one}, lambda one: [one, one], lambda one: [[one]]))(
+        home[name]
+    )
 
 
 def _unwrapped(home: Any, name: Any, rng: Random) -> None:
@@ -120,7 +157,9 @@ def _scaled(home: Any, name: Any, rng: Random) -> None:
 
 def _renamed(home: Any, name: Any, rng: Random) -> None:
     if isinstance(home, dict):
-        new = rng.choice((name + "x", name.upper(), "", "\ud800", "reward", "score", "step", "round", "acc", "log_x", "a/b"))
+        new = rng.choice(
+            (name + "x", name.upper(), "", "\ud800", "reward", "score", "step", "round", "acc", "log_x", "a/b")
+        )
         home[new] = home.pop(name)
     else:
         home.insert(name, _odd(rng))
