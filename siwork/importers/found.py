@@ -74,9 +74,11 @@ class Collected:
         self, row: Mapping[str, Any], rewards: Mapping[str, float | None] = {}, others: Mapping[str, str | None] = {}
     ) -> None:
         """Add a completion: columns of `PLAIN`, raw rewards by name, other columns of the log as text."""
-        for several, one in zip(self._rows, (row, rewards, others), strict=True):
-            several.append(one)
-        if len(self._rows[0]) == _PIECE:
+        ours, raw, rest = self._rows
+        ours.append(row)
+        raw.append(rewards)
+        rest.append(others)
+        if len(ours) == _PIECE:
             self._put()
 
     def _put(self) -> None:

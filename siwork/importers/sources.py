@@ -157,9 +157,7 @@ def _cells(path: Path, text: str, skips: Skips) -> Iterator[tuple[int, list[str]
 
 def _json(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
     """A list of objects, or lines of them."""
-    with path.open("rb") as file:
-        start = file.read(1024).lstrip()[:1]
-    if start != b"[":
+    if _begin(path).lstrip()[:1] != b"[":
         yield from objects(path, skips)
         return
     for number, one in enumerate(document(path), 1):
@@ -167,6 +165,14 @@ def _json(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
             yield number, one
         else:
             skips.add(path, number, f"a JSON object is expected, got {type(one).__name__}")
+
+
+def _begin(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(1024)
+    except OSError as error:
+        raise ImportFormatError(f"{path} cannot be read: {error.strerror}; make it readable and try again") from None
 
 
 def _columnar(path: Path, kind: str, skips: Skips, only: Collection[str] | None) -> Iterator[tuple[int, Row]]:
