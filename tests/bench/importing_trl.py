@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import time
 import warnings
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -108,10 +109,9 @@ def trained(home: Path) -> Switch:
 
 
 def main() -> None:
-    """Print the figures as JSON; what the trainer says goes elsewhere."""
+    """Print the figures as JSON, and nothing of what the trainer says."""
     warnings.simplefilter("ignore")
-    out, sys.stdout = sys.stdout, sys.stderr
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, redirect_stdout(StringIO()):
         switch = trained(Path(home))
     timed = list(enumerate(zip(switch.seconds, switch.own, strict=True)))[2 * WARM :]
     without = [seconds for step, (seconds, _) in timed if not _on(step)]
@@ -119,7 +119,7 @@ def main() -> None:
     more = [(b / a - 1) * 100 for a, b in zip(without, with_it, strict=True)]
     own = [100 * own / seconds for step, (seconds, own) in timed if _on(step)]
     told = {"step": median(without), "pairs": len(more), "percent": median(more), "own": median(own)}
-    print(json.dumps(told), file=out)
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":
