@@ -10,7 +10,7 @@ import pytest
 
 from fuzz import packed
 from fuzz.faults import mark_of, smaller
-from fuzz.inputs import Input
+from fuzz.inputs import Input, laid
 from fuzz.judging import Late, judged
 from fuzz.making import made
 from fuzz.seeds import seeds_of
@@ -71,3 +71,8 @@ def test_archives_are_damaged_in_their_members_and_in_their_list():
     made_ = {packed.archive(whole, Random(i)) for i in range(40)}
     assert len(made_) > 20
     assert packed.archive(b"no archive", Random(0)) == b"no archive"
+
+
+def test_nothing_is_laid_outside_of_the_folder_of_an_input(tmp_path):
+    laid({"../x": b"", "a/../../y": b"", "/z": b"", "in": b""}, tmp_path / "home")
+    assert [str(place.relative_to(tmp_path)) for place in tmp_path.rglob("*")] == ["home", "home/in"]

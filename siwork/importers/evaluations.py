@@ -27,7 +27,7 @@ def from_lm_eval(path: str | Path, *, filter: str | None = None, **asked: Unpack
     ------
     ImportFormatError when there are no samples, or only multiple choice; KnobError for a filter or column that is not there.
     """
-    return assembled(lm_eval.read(Path(path), filter), asked)
+    return assembled(lm_eval.read(Path(path), filter), asked, path)
 
 
 def from_inspect(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -48,7 +48,7 @@ def from_inspect(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     MissingExtra without inspect_ai; ImportFormatError when there is no log, or an archive would fill the memory; KnobError for
     a column that the log lacks.
     """
-    return assembled(inspect_logs.read(Path(path)), asked)
+    return assembled(inspect_logs.read(Path(path)), asked, path)
 
 
 def from_lighteval(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -68,7 +68,7 @@ def from_lighteval(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no details, or none with sampled text; KnobError for a column that the log lacks.
     """
-    return assembled(lighteval.read(Path(path)), asked)
+    return assembled(lighteval.read(Path(path)), asked, path)
 
 
 def from_openai_batch(
@@ -91,7 +91,7 @@ def from_openai_batch(
     ------
     ImportFormatError when there are no responses; KnobError for an expression or column that cannot be used.
     """
-    return assembled(openai_batch.read(Path(output), None if input is None else Path(input), custom_id), asked)
+    return assembled(openai_batch.read(Path(output), None if input is None else Path(input), custom_id), asked, output)
 
 
 def from_table(
@@ -128,4 +128,4 @@ def from_table(
     named = score if isinstance(score, str) else score[0] if score else None
     wanted = [each for each in (named, asked.get("gold"), asked.get("answer")) if isinstance(each, str)]
     found = table.read(path_or_frame, columns, [named] if named else [], None if rest else wanted)
-    return assembled(found, asked)
+    return assembled(found, asked, path_or_frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
@@ -62,8 +63,10 @@ class Imported:
         return imported_sheet(self.report)
 
 
-def assembled(found: Found, asked: Asked) -> Imported:
+def assembled(found: Found, asked: Asked, path: Any = None) -> Imported:
     """Rows and report of what a reader found.
+
+    path : what was read, for the error; None and frames are called as the run is
 
     Raises
     ------
@@ -71,8 +74,9 @@ def assembled(found: Found, asked: Asked) -> Imported:
     """
     table, left_out = _with_texts(found.table)
     if not table.num_rows:
+        place = str(path) if isinstance(path, (str, Path)) else found.run
         raise ImportFormatError(
-            f"no completion was found in {found.run!r} as {found.kind} ({found.skips}); is it another format?"
+            f"no completion was found in {place!r} as {found.kind} ({found.skips}); is it another format?"
         )
     problems = problems_of(table)
     frame = table.to_pandas(types_mapper=pd.ArrowDtype)

@@ -47,9 +47,11 @@ class Input(NamedTuple):
 
 
 def laid(tree: Tree, home: Path) -> None:
-    """Write a tree into a folder; an entry that the disk refuses, or one below another one, is left out."""
+    """Write a tree into a folder; an entry that the disk refuses, or one outside of the folder, is left out."""
     for name, entry in tree.items():
         place = home / name
+        if ".." in place.parts or not place.is_relative_to(home):
+            continue
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             _laid(entry, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import signal
 import stat
@@ -23,6 +24,10 @@ PATIENCE = 20  # seconds for one input
 _NEEDED = ("run", "round", "split", "problem", "sample", "prompt", "response")
 _OPTIONS = ("columns", "gold", "score", "answer", "filter", "custom_id")
 _NOBODY = 65534
+
+
+for _name in ("utf-8-sig", "utf-16", "utf-32"):
+    codecs.lookup(_name)  # loaded now: nobody may be forbidden to load anything
 
 
 class Late(BaseException):
@@ -49,8 +54,9 @@ def judged(reader: str, given: Input, thoroughly: bool = False) -> Verdict:
     thoroughly : also measure the rows and follow the log
     """
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
-        home = Path(folder)
-        home.chmod(0o755)
+        Path(folder).chmod(0o755)
+        home = Path(folder, "a", "b", "home")  # "..", which an input may name, is still its own
+        home.mkdir(parents=True)
         laid(given.tree, home)
         before = time.perf_counter()
         try:
