@@ -204,8 +204,10 @@ def test_a_score_without_numbers_is_a_sentence(values):
 
 
 def test_no_completion_is_an_error():
-    with pytest.raises(ImportFormatError, match="no completion was found in 'run' as made up"):
-        assembled(Found("made up", "run", together([]), Skips()), {})
+    nothing = Found("made up", "run", together([]), Skips())
+    for path, place in ((None, "run"), ("a/log", "a/log"), (pd.DataFrame(), "run")):
+        with pytest.raises(ImportFormatError, match=f"no completion was found in '{place}' as made up"):
+            assembled(nothing, {}, path)
 
 
 # ── the report ─────────────────────────────────────────────────────────────────────────────────────────

@@ -96,7 +96,7 @@ def document(data: bytes, rng: Random) -> bytes:
     try:
         found = json.loads(data)
         return _written(changed(found, rng))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, OverflowError):
         return data
 
 
