@@ -197,9 +197,17 @@ def test_a_verifier_is_judged_where_score_and_truth_are_known():
     assert asked([1.0, None], [None, True]).why.startswith("no row has both")
 
 
+@pytest.mark.parametrize("values", [["x", "y"], [None, None]])
+def test_a_score_without_numbers_is_a_sentence(values):
+    with pytest.raises(KnobError, match="score='odd': the column holds no number"):
+        assembled(found(log_odd=pa.array(values, pa.string())), {"score": "odd"})
+
+
 def test_no_completion_is_an_error():
-    with pytest.raises(ImportFormatError, match="no completion was found in 'run' as made up"):
-        assembled(Found("made up", "run", together([]), Skips()), {})
+    nothing = Found("made up", "run", together([]), Skips())
+    for path, place in ((None, "run"), ("a/log", "a/log"), (pd.DataFrame(), "run")):
+        with pytest.raises(ImportFormatError, match=f"no completion was found in '{place}' as made up"):
+            assembled(nothing, {}, path)
 
 
 # ── the report ─────────────────────────────────────────────────────────────────────────────────────────

@@ -171,7 +171,7 @@ def test_what_is_wrong_is_counted_with_its_line(tmp_path):
 def test_no_samples(tmp_path):
     with pytest.raises(ImportFormatError, match="--log_samples"):
         from_lm_eval(tmp_path)
-    with pytest.raises(ImportFormatError, match="cannot be listed"):
+    with pytest.raises(ImportFormatError, match="does not exist"):
         from_lm_eval(tmp_path / "nowhere")
     with pytest.raises(ImportFormatError, match="no completion was found"):
         from_lm_eval(write(tmp_path, []))

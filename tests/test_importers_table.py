@@ -269,7 +269,7 @@ def test_folders_of_several_kinds_and_of_none(tmp_path):
         from_table(HF, LONG)
     with pytest.raises(ImportFormatError, match=r"holds no \.csv"):
         from_table(tmp_path, LONG)
-    with pytest.raises(ImportFormatError, match="cannot be listed"):
+    with pytest.raises(ImportFormatError, match="does not exist"):
         from_table(tmp_path / "nowhere", LONG)
 
 
@@ -317,3 +317,18 @@ def test_any_damage_to_an_arrow_shard_is_an_error_and_no_crash(tmp_path):
         place.write_bytes(damaged)
         with suppress(ImportFormatError, KnobError):
             from_table(place, WIDE)
+
+
+def test_without_the_rest_only_named_columns_are_read(tmp_path):
+    table = pa.table({"q": ["p"] * 2, "a": ["r", "s"], "ok": [1, 0], "odd": pa.array([2**62, 1], pa.duration("s"))})
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pa.ipc.new_stream(tmp_path / "t.arrow", table.schema) as stream:
+        stream.write_table(table)
+    table.select(["q", "a", "ok"]).to_pandas().to_csv(tmp_path / "t.csv", index=False)
+    for end in ("parquet", "arrow", "csv"):
+        rows = from_table(tmp_path / f"t.{end}", TWO, rest=False, gold="ok").rows
+        assert rows["gold"].tolist() == [True, False]
+        assert [name for name in rows if str(name).startswith("log_")] == ["log_ok"]
+        assert "log_ok" not in from_table(tmp_path / f"t.{end}", TWO, rest=False).rows
+    with pytest.raises(KnobError, match="no column 'anser'; valid: a, ok, q"):
+        from_table(tmp_path / "t.csv", {**TWO, "response": "anser"}, rest=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 
 import pyarrow as pa
@@ -157,6 +158,41 @@ def test_a_trainer_state_of_another_shape_is_an_error_or_tells_nothing(tmp_path,
     found = from_trl(tmp_path)
     assert len(found.rows) == 4
     assert found.report.skipped == (content in (b"", b"{"))
+
+
+def put(tmp_path, columns, names=None):
+    table = {"prompt": ["a", "b"], "completion": ["c", "d"], "step": [1, 1], "advantage": [0.5, -0.5]} | columns
+    pq.write_table(pa.table(list(table.values()), names=names or list(table)), tmp_path / "completions_00001.parquet")
+
+
+def test_columns_of_other_types_are_read_or_unknown(tmp_path):
+    odd = {
+        "huge": [2**63 - 1, 0],
+        "infinite": [math.inf, math.nan],
+        "coded": pa.array([0.5, 1.0]).dictionary_encode(),
+        "long": pa.array([2**62, 1], pa.duration("s")),
+        "where": pa.array([1, 2], pa.timestamp("us", "Nowhere/Else")),
+        "step": pa.array([2**64 - 1] * 2, pa.uint64()),
+        "advantage": [math.nan, 0.5],
+    }
+    put(tmp_path, odd)
+    rows = from_trl(tmp_path).rows
+    assert rows["reward_huge"].tolist() == [2.0**63, 0.0]
+    assert rows["reward_infinite"].isna().all()
+    assert rows["reward_coded"].tolist() == [0.5, 1.0]
+    assert rows["log_long"].isna().all()
+    assert rows["log_where"].isna().all()
+    assert rows["round"].tolist() == [0, 0]
+    assert "weight" not in rows
+
+
+def test_two_columns_of_one_name_and_bytes_that_are_no_text_are_counted(tmp_path):
+    put(tmp_path, {}, ["prompt", "completion", "step", "step"])
+    with pytest.raises(ImportFormatError, match="two columns have one name"):
+        from_trl(tmp_path)
+    put(tmp_path, {"prompt": pa.array([b"\xff", b"a"]).view(pa.string())})
+    with pytest.raises(ImportFormatError, match="no Parquet file"):
+        from_trl(tmp_path)
 
 
 def test_what_is_no_log_of_trl_is_a_sentence(tmp_path):

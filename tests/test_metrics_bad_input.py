@@ -36,6 +36,12 @@ class Stream:
         yield from self.parts
 
 
+def test_numbers_beyond_those_that_floats_tell_apart_are_measured():
+    huge = GOOD.assign(n_tokens=2**62 + PLACE).convert_dtypes(dtype_backend="pyarrow")
+    table = measure(huge, ["mean_tokens"])
+    assert math.isclose(table["value"].iloc[0], 2.0**62)
+
+
 def refusal(rows, metrics=None, **more):
     """The message with which measure refuses; one sentence of one line."""
     with pytest.raises((SchemaError, KnobError)) as told:

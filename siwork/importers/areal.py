@@ -59,7 +59,7 @@ def _places(path: Path, homes: list[Path]) -> list[tuple[Path, str]]:
 
 
 def _part(place: Path, split: str, skips: Skips, tallies: Counter[str]) -> pa.Table:
-    part, version = Collected(), step_of(place.absolute().parent.name)
+    part, version = Collected(skips), step_of(place.absolute().parent.name)
     seen: set[Any] = set()
     for number, one in objects(place, skips):
         prompt, response = text(one.get("prompt")), text(one.get("completion"))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from siwork.importers.found import OTHER, REWARD, Found
+from siwork.importers.values import text
 from siwork.metrics.catalogue import DEFAULT, metric_of
 
 _AGAIN = 0.5  # share of problems that must come again before rounds are compared by problem
@@ -67,18 +68,15 @@ def report_of(rows: pd.DataFrame, found: Found, said: Sequence[str] = ()) -> Rep
     rows : as `Imported.rows`
     said : further notes
     """
-    notes = (*found.notes, *said)
-    missing = {name: lack for name in DEFAULT if (lack := _lacking(rows, name))}
+    notes = tuple(text(note) or "" for note in (*found.notes, *said))
+    known = {str(name) for name in rows if _known(rows, str(name))}
+    missing = {name: lack for name in DEFAULT if (lack := tuple(n for n in metric_of(name).needs if n not in known))}
     questions = tuple(_questions(rows))
     return Report(found.kind, str(rows["run"].iloc[0]), questions, notes, missing, found.skips.count, str(found.skips))
 
 
-def _lacking(rows: pd.DataFrame, metric: str) -> tuple[str, ...]:
-    """Columns of a metric that the rows lack, or know nothing in."""
-    return tuple(name for name in metric_of(metric).needs if not _known(rows, name))
-
-
 def _known(rows: pd.DataFrame, name: str) -> bool:
+    """Whether a column is there and anything in it is known."""
     return name in rows and bool(rows[name].notna().any())
 
 
@@ -104,7 +102,7 @@ def _rounds(split: str, rows: pd.DataFrame) -> Capability:
     question = f"What changes from round to round ({split})?"
     if len(rounds) < 2:
         return Capability(question, "no", f"only round {rounds[0]} is there: {counts}.", "log more than one step")
-    first, last = (set(rows.loc[rows["round"] == r, "problem"]) for r in (rounds[0], rounds[-1]))
+    first, last = (set(rows.loc[rows["round"] == r, "problem"].unique()) for r in (rounds[0], rounds[-1]))
     again = len(first & last) / max(len(first), 1)
     span = f"{len(rounds)} rounds from {rounds[0]} to {rounds[-1]}: {counts}; {again:.0%} of the first's problems are in the last"
     if again >= _AGAIN:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from siwork.importers.lines import natural
-from siwork.schema import ImportFormatError
+from siwork.importers.lines import files, folders, natural
 
 _DATE = r"(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)"
 _STEP = re.compile(r"(?:step|ckpt|checkpoint|iter|iteration|round|epoch)s?[-_:= ]?0*(\d{1,15})(?!\d)", re.IGNORECASE)
@@ -30,16 +28,8 @@ def below(folder: Path, pattern: str, depth: int) -> list[Path]:
 
     Raises ImportFormatError when the folder cannot be listed.
     """
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", error)
-        raise ImportFormatError(f"{str(folder)!r} cannot be listed: {why}; name a folder of logs") from None
-    found = [folder / entry.name for entry in entries if re.fullmatch(pattern, entry.name) and entry.is_file()]
-    for entry in entries:
-        if depth and entry.is_dir(follow_symlinks=False):
-            found += below(folder / entry.name, pattern, depth - 1)
-    return found
+    deeper = folders(folder, r"(?s).*") if depth else []
+    return [*files(folder, pattern), *(place for each in deeper for place in below(each, pattern, depth - 1))]
 
 
 def place_of(path: Path, model: str, start: str) -> Place:

@@ -27,7 +27,7 @@ def from_lm_eval(path: str | Path, *, filter: str | None = None, **asked: Unpack
     ------
     ImportFormatError when there are no samples, or only multiple choice; KnobError for a filter or column that is not there.
     """
-    return assembled(lm_eval.read(Path(path), filter), asked)
+    return assembled(lm_eval.read(Path(path), filter), asked, path)
 
 
 def from_inspect(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -48,7 +48,7 @@ def from_inspect(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     MissingExtra without inspect_ai; ImportFormatError when there is no log, or an archive would fill the memory; KnobError for
     a column that the log lacks.
     """
-    return assembled(inspect_logs.read(Path(path)), asked)
+    return assembled(inspect_logs.read(Path(path)), asked, path)
 
 
 def from_lighteval(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -68,7 +68,7 @@ def from_lighteval(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no details, or none with sampled text; KnobError for a column that the log lacks.
     """
-    return assembled(lighteval.read(Path(path)), asked)
+    return assembled(lighteval.read(Path(path)), asked, path)
 
 
 def from_openai_batch(
@@ -91,10 +91,12 @@ def from_openai_batch(
     ------
     ImportFormatError when there are no responses; KnobError for an expression or column that cannot be used.
     """
-    return assembled(openai_batch.read(Path(output), None if input is None else Path(input), custom_id), asked)
+    return assembled(openai_batch.read(Path(output), None if input is None else Path(input), custom_id), asked, output)
 
 
-def from_table(path_or_frame: Any, columns: table.Columns | None = None, **asked: Unpack[Asked]) -> Imported:
+def from_table(
+    path_or_frame: Any, columns: table.Columns | None = None, *, rest: bool = True, **asked: Unpack[Asked]
+) -> Imported:
     """Any table, whose columns are named.
 
     Parameters
@@ -104,6 +106,7 @@ def from_table(path_or_frame: Any, columns: table.Columns | None = None, **asked
     columns : our names to theirs; prompt and response are needed. Ours are round, split, problem, sample, target, answer, gold,
         score, n_tokens and the like, and reward, which may name several columns. A column of lists of completions is taken
         apart, with the lists beside it
+    rest : whether columns that are not named are kept, too; without them large files are read in a fraction of the time
     asked : run, gold, answer, score, as `siwork.importers.imported.Asked` has them
 
     Returns
@@ -123,4 +126,6 @@ def from_table(path_or_frame: Any, columns: table.Columns | None = None, **asked
     """
     score = asked.get("score")
     named = score if isinstance(score, str) else score[0] if score else None
-    return assembled(table.read(path_or_frame, columns, [named] if named else []), asked)
+    wanted = [each for each in (named, asked.get("gold"), asked.get("answer")) if isinstance(each, str)]
+    found = table.read(path_or_frame, columns, [named] if named else [], None if rest else wanted)
+    return assembled(found, asked, path_or_frame)

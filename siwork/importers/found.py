@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from siwork.importers.lines import Skips
 from siwork.importers.values import text
 
+_PIECE = 4096  # rows that are held as Python objects
 REWARD, OTHER = "reward_", "log_"  # how columns of raw rewards, and others of the log, begin
 PLAIN = {  # columns that every reader uses in one meaning
     "round": pa.int64(),
@@ -53,7 +55,9 @@ class Found(NamedTuple):
 
 
 class Collected:
-    """Rows of one file as lists, column by column; a column that begins late is null before.
+    """Rows of one file on their way into columns, some thousand at a time; a column that begins late is null before.
+
+    skips : counts the values of columns beyond those that a log may have
 
     >>> part = Collected()
     >>> part.add({"round": 1, "prompt": "2 + 2?"}, {"acc": 1.0})
@@ -61,29 +65,56 @@ class Collected:
     ['round', 'prompt', 'reward_acc']
     """
 
-    def __init__(self) -> None:
-        self._columns: dict[str, list[Any]] = {}
-        self._size = 0
+    def __init__(self, skips: Skips | None = None) -> None:
+        self._skips = Skips() if skips is None else skips
+        self._rows: tuple[list[Mapping[str, Any]], ...] = ([], [], [])  # columns of ours, rewards, others
+        self._pieces: list[pa.Table] = []
 
     def add(
         self, row: Mapping[str, Any], rewards: Mapping[str, float | None] = {}, others: Mapping[str, str | None] = {}
     ) -> None:
         """Add a completion: columns of `PLAIN`, raw rewards by name, other columns of the log as text."""
-        for begin, part in (("", row), (REWARD, rewards), (OTHER, others)):
-            for name, value in part.items():
-                column = self._columns.setdefault(begin + name, [])
-                if len(column) < self._size:
-                    column.extend([None] * (self._size - len(column)))
-                column.append(value)
-        self._size += 1
+        ours, raw, rest = self._rows
+        ours.append(row)
+        raw.append(rewards)
+        rest.append(others)
+        if len(ours) == _PIECE:
+            self._put()
+
+    def _put(self) -> None:
+        columns: dict[str, pa.Array] = {}
+        for begin, several in zip(("", REWARD, OTHER), self._rows, strict=True):
+            for name in _kept(several, self._skips) if begin else dict.fromkeys(chain.from_iterable(several)):
+                own = f"{begin}{text(name)}"
+                columns[own] = _array([one.get(name) for one in several], column_type(own))
+        self._pieces.append(pa.table(columns))
+        self._rows = ([], [], [])
 
     def table(self) -> pa.Table:
         """All of them; half a surrogate pair in a name becomes �."""
-        full = {str(text(name)): column + [None] * (self._size - len(column)) for name, column in self._columns.items()}
-        return pa.table({name: pa.array(column, _type(name)) for name, column in full.items()})
+        if self._rows[0]:
+            self._put()
+        return together(self._pieces) if self._pieces else pa.table({})
 
 
-def _type(name: str) -> pa.DataType:
+def _kept(several: Sequence[Mapping[str, Any]], skips: Skips) -> list[str]:
+    """The names of the columns that are kept; the values of others are counted."""
+    names = dict.fromkeys(chain.from_iterable(several))
+    kept = dict.fromkeys(name for name in names if skips.keeps(name))
+    if len(kept) < len(names):
+        skips.beyond += sum(name not in kept for one in several for name in one)
+    return list(kept)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:  # the name of a file or folder, which may be no text
+        return pa.array([text(value) for value in values], kind)
+
+
+def column_type(name: str) -> pa.DataType:
+    """The type of a column by its name: one of `PLAIN`, a reward, or another one, which is text."""
     return PLAIN.get(name, pa.float64() if name.startswith(REWARD) else pa.string())
 
 

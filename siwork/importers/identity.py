@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -56,18 +57,23 @@ def problems_of(table: pa.Table) -> Problems:
     By the log's own ids where every row has one; else by the normalised prompt and, where the log has it, the right answer,
     so that one prompt with two right answers is two problems.
     """
-    codes = table["prompt"].combine_chunks().dictionary_encode() if table.num_rows else None
-    raw = [] if codes is None else [each or "" for each in codes.dictionary.to_pylist()]
-    clean = [normalised(each) for each in raw]
-    place = np.zeros(0, int) if codes is None else codes.indices.to_numpy(zero_copy_only=False)
-    prompt = series(np.array(clean, object)[place].tolist(), pa.string())
+    raw, prompt = _normalised(table)
+    texts = prompt.to_pylist()
     if "key" in table.column_names and table["key"].null_count == 0:
-        return Problems(_series(table["key"]), prompt, _clashes(table["key"].to_pylist(), prompt))
+        return Problems(_series(table["key"]), _series(prompt), _clashes(table["key"].to_pylist(), texts))
     target = table["target"].to_pylist() if "target" in table.column_names else [None] * table.num_rows
-    named = {pair: problem_id(*pair) for pair in set(zip(prompt, target, strict=True))}
-    ids = [named[pair] for pair in zip(prompt, target, strict=True)]
-    problem = series(ids, pa.string())
-    return Problems(problem, prompt, _merged(raw, clean, prompt, problem))
+    named = {pair: problem_id(*pair) for pair in dict.fromkeys(zip(texts, target, strict=True))}
+    ids = [named[pair] for pair in zip(texts, target, strict=True)]
+    return Problems(series(ids, pa.string()), _series(prompt), _merged(raw, list(named)))
+
+
+def _normalised(table: pa.Table) -> tuple[list[str], pa.Array]:
+    """The different prompts as the log has them, and the normalised one of each row."""
+    if not table.num_rows:
+        return [], pa.array([], pa.string())
+    codes = table["prompt"].combine_chunks().dictionary_encode()
+    raw = [each or "" for each in codes.dictionary.to_pylist()]
+    return raw, pa.array(map(normalised, raw), pa.string()).take(codes.indices)
 
 
 def problem_id(prompt: str, target: str | None = None) -> str:
@@ -80,27 +86,28 @@ def problem_id(prompt: str, target: str | None = None) -> str:
     return blake2b(key.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
-def _clashes(keys: Sequence[str], prompt: pd.Series) -> tuple[str, ...]:
+def _clashes(keys: Sequence[str], prompts: Sequence[str]) -> tuple[str, ...]:
     """What is said of ids that stand for several prompts."""
-    pairs = pd.DataFrame({"key": keys, "prompt": prompt}).drop_duplicates()
-    several = int((pairs["key"].value_counts() > 1).sum())
+    times = Counter(key for key, _ in set(zip(keys, prompts, strict=True)))
+    several = sum(count > 1 for count in times.values())
     if not several:
         return ()
-    return (
-        f"{several} of {pairs['key'].nunique()} problem ids stand before different prompts; the ids were believed.",
-    )
+    return (f"{several} of {len(times)} problem ids stand before different prompts; the ids were believed.",)
 
 
-def _merged(raw: Sequence[str], clean: Sequence[str], prompt: pd.Series, problem: pd.Series) -> tuple[str, ...]:
+def _merged(raw: Sequence[str], named: Sequence[tuple[str, str | None]]) -> tuple[str, ...]:
+    """What is said of prompts that were merged, and of prompts that are several problems.
+
+    raw : the different prompts of the log
+    named : the different pairs of a normalised prompt and a right answer
+    """
     notes = []
-    if len(set(clean)) < len(set(raw)):
-        less = len(set(raw)) - len(set(clean))
+    times = Counter(prompt for prompt, _ in named)
+    if less := len(set(raw)) - len(times):
         notes.append(
             f"{less} prompts differ from another one only in white space or template marks; each pair is one problem."
         )
-    pairs = pd.DataFrame({"prompt": prompt, "problem": problem}).drop_duplicates()
-    several = int((pairs["prompt"].value_counts() > 1).sum())
-    if several:
+    if several := sum(count > 1 for count in times.values()):
         notes.append(f"{several} prompts come with different right answers; each answer is a problem of its own.")
     return tuple(notes)
 
@@ -136,5 +143,5 @@ def first_of_repeats(table: pa.Table, batch: Sequence[int]) -> tuple[np.ndarray,
     return keep, repeated
 
 
-def _series(column: pa.ChunkedArray) -> pd.Series:
+def _series(column: pa.Array | pa.ChunkedArray) -> pd.Series:
     return pd.Series(pd.arrays.ArrowExtensionArray(pc.cast(column, pa.string())))

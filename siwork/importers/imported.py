@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
@@ -13,6 +14,8 @@ import pyarrow.compute as pc
 from siwork.importers.capability import Report, report_of
 from siwork.importers.found import OTHER, REWARD, Found
 from siwork.importers.identity import problem_id, problems_of, samples_of
+from siwork.importers.lines import MOST_COLUMNS
+from siwork.importers.parquets import numbers_of
 from siwork.importers.truth import Gold, column_of, gold_of
 from siwork.importers.values import series, text
 from siwork.schema import ImportFormatError, KnobError, check
@@ -60,8 +63,10 @@ class Imported:
         return imported_sheet(self.report)
 
 
-def assembled(found: Found, asked: Asked) -> Imported:
+def assembled(found: Found, asked: Asked, path: Any = None) -> Imported:
     """Rows and report of what a reader found.
+
+    path : what was read, for the error; None and frames are called as the run is
 
     Raises
     ------
@@ -69,19 +74,20 @@ def assembled(found: Found, asked: Asked) -> Imported:
     """
     table, left_out = _with_texts(found.table)
     if not table.num_rows:
+        place = str(path) if isinstance(path, (str, Path)) else found.run
         raise ImportFormatError(
-            f"no completion was found in {found.run!r} as {found.kind} ({found.skips}); is it another format?"
+            f"no completion was found in {place!r} as {found.kind} ({found.skips}); is it another format?"
         )
     problems = problems_of(table)
     frame = table.to_pandas(types_mapper=pd.ArrowDtype)
-    rows = frame.assign(run=asked.get("run") or found.run, problem=problems.problem, prompt=problems.prompt)
+    rows = frame.assign(run=text(asked.get("run") or found.run), problem=problems.problem, prompt=problems.prompt)
     rows["sample"] = _samples(rows)
     rows, said = _judged(rows, asked, found.score)
     rows, used = _weighed(rows)
     first = [name for name in _ORDER if name in rows]
     own = [name for name in rows if str(name).startswith((REWARD, OTHER, "score_"))]
     rows = check(rows[[*first, *own]].reset_index(drop=True), needs=_NEEDED)
-    return Imported(rows, report_of(rows, found, (*left_out, *problems.notes, *said, *used)))
+    return Imported(rows, report_of(rows, found, (*left_out, *_beyond(found), *problems.notes, *said, *used)))
 
 
 def _with_texts(table: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -91,6 +97,13 @@ def _with_texts(table: pa.Table) -> tuple[pa.Table, list[str]]:
     whole = table.filter(pc.and_(pc.is_valid(table["prompt"]), pc.is_valid(table["response"])))
     less = table.num_rows - whole.num_rows
     return whole, [f"{less:,} completions without a prompt or a response were left out."] if less else []
+
+
+def _beyond(found: Found) -> list[str]:
+    """What is said of columns that are too many."""
+    count = found.skips.beyond
+    words = f"{count:,} values stand in further columns: the first {MOST_COLUMNS:,} of the log were kept, the others left out."
+    return [words] if count else []
 
 
 def _weighed(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -163,8 +176,15 @@ def _scored(rows: pd.DataFrame, score: Score | None, usual: str | None) -> tuple
     return rows.assign(**further), [f"No reward was taken for the score, {why}: {spans}. Name one: score={_SCALED}."]
 
 
+def _known_numbers(raw: pd.Series, name: str) -> pd.Series:
+    if not pd.api.types.is_numeric_dtype(raw.dtype) or raw.isna().all():
+        raise KnobError(f"score={name!r}: the column holds no number; name a reward")
+    return pd.Series(pd.arrays.ArrowExtensionArray(numbers_of(pa.array(raw))), index=raw.index)
+
+
 def _scaled(raw: pd.Series, name: str, ends: list[float]) -> tuple[pd.Series, list[str]]:
     low, high = ends or (0.0, 1.0)
+    raw = _known_numbers(raw, name)
     if not -np.inf < low < high < np.inf:
         raise KnobError(f"score=({name!r}, low, high) needs low < high, got {low!r} and {high!r}")
     least, most = float(raw.min()), float(raw.max())

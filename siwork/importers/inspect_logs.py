@@ -14,7 +14,7 @@ import pyarrow as pa
 from siwork.importers.archives import see_sizes
 from siwork.importers.checkpoints import below, step_in
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted
+from siwork.importers.lines import Skips, counted, existing
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, shown, text, whole
 from siwork.schema import ImportFormatError, missing_extra
@@ -65,7 +65,7 @@ def read(path: Path) -> Found:
 
 
 def _places(path: Path) -> list[Path]:
-    if path.is_file():
+    if existing(path).is_file():
         return [path]
     found = below(path, _FILE, 4)
     if not found:
@@ -148,7 +148,7 @@ def _tag(tags: Any) -> int | None:
 
 # ── samples ────────────────────────────────────────────────────────────────────────────────────────────
 def _part(one: _Log, round: int, skips: Skips, tallies: Counter[str], judged: dict[str, set[str]]) -> pa.Table:
-    part = Collected()
+    part = Collected(skips)
     tallies["unfinished"] += one.log.status != "success"
     task = str(one.log.eval.task)
     for number, sample in enumerate(one.log.samples or [], 1):

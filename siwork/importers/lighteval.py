@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from siwork.importers.checkpoints import Place, below, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted
+from siwork.importers.lines import Skips, counted, existing
+from siwork.importers.parquets import BROKEN, short
 from siwork.importers.values import real, said, shown, text
 from siwork.schema import ImportFormatError
 
@@ -50,7 +51,7 @@ def read(path: Path) -> Found:
 
 
 def _places(path: Path) -> list[Place]:
-    found = [path] if path.is_file() else below(path, _FILE, 6)
+    found = [path] if existing(path).is_file() else below(path, _FILE, 6)
     if not found:
         raise ImportFormatError(f"{path} holds no details_<task>_<date>.parquet; run lighteval with --save-details")
     return [place_of(each, _model(each, path), "details") for each in found]
@@ -75,7 +76,7 @@ def _run(path: Path) -> str:
 
 # ── rows ───────────────────────────────────────────────────────────────────────────────────────────────
 def _part(place: Place, round: int, skips: Skips, tallies: Counter[str]) -> pa.Table:
-    part = Collected()
+    part = Collected(skips)
     for number, row in _rows(place.path, skips):
         doc, response = _struct(row.get("doc")), _struct(row.get("model_response"))
         samples = response.get("text")
@@ -100,8 +101,8 @@ def _rows(path: Path, skips: Skips) -> Iterator[tuple[int, dict[str, Any]]]:
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        skips.add(path, number, f"no Parquet file to its end ({(str(error).splitlines() or [''])[0][:80]})")
+    except BROKEN as error:
+        skips.add(path, number, f"no Parquet file to its end ({short(error)})")
 
 
 def _see_columns(path: Path, names: list[str]) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from siwork.importers.checkpoints import Place, below, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, objects
+from siwork.importers.lines import Skips, counted, existing, objects
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, shown, text, truth
 from siwork.schema import ImportFormatError, KnobError, nearest
@@ -51,7 +51,7 @@ def read(path: Path, filter: str | None = None) -> Found:
         docs = _by_filter(place, skips, tallies)
         name = _chosen(docs, filter, place)
         if name is not None:
-            table, words = _table(docs[name], rounds[place.model])
+            table, words = _table(docs[name], rounds[place.model], skips)
             tables.append(table)
             judged += [f"Filter {name!r}: {each}" for each in words]
             judged += _others(docs, name)
@@ -65,7 +65,7 @@ def read(path: Path, filter: str | None = None) -> Found:
 
 
 def _places(path: Path) -> list[Place]:
-    if path.is_file():
+    if existing(path).is_file():
         return [place_of(path, path.resolve().parent.name, "samples")]
     found = below(path, _FILE, 3)
     if not found:
@@ -195,9 +195,9 @@ def _others(docs: dict[str, list[_Doc]], name: str) -> list[str]:
     return [words] if rest else []
 
 
-def _table(docs: Sequence[_Doc], round: int) -> tuple[pa.Table, list[str]]:
+def _table(docs: Sequence[_Doc], round: int, skips: Skips) -> tuple[pa.Table, list[str]]:
     """The samples of one file under one filter."""
-    part = Collected()
+    part = Collected(skips)
     rebuilt, words = _rebuilt(docs)
     for doc in docs:
         alone = len(doc.samples) == 1

@@ -54,7 +54,7 @@ def _home(path: Path) -> Path:
 
 
 def _part(place: Path, skips: Skips, tallies: Counter[str]) -> pa.Table:
-    part, split = Collected(), "heldout" if place.name.startswith("val") else "train"
+    part, split = Collected(skips), "heldout" if place.name.startswith("val") else "train"
     step = number_in(place.stem)
     for number, packed in objects(place, skips):
         one = {name: _unpacked(value) for name, value in packed.items()}

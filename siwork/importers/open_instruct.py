@@ -57,7 +57,7 @@ def _places(path: Path) -> tuple[list[Path], str]:
 def _part(
     place: Path, decode: Decode | None, skips: Skips, tallies: Counter[str], seen: set[tuple[int, int]]
 ) -> pa.Table:
-    part = Collected()
+    part = Collected(skips)
     for number, one in objects(place, skips):
         step, asked, given = (
             step_of(one.get("step")),

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from siwork.importers.checkpoints import rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, files, objects
+from siwork.importers.lines import Skips, counted, existing, files, objects
 from siwork.importers.shared import complete
 from siwork.importers.values import real, said, text, whole
 from siwork.schema import ImportFormatError, KnobError
@@ -50,7 +50,7 @@ def read(output: Path, input: Path | None = None, custom_id: str | None = None) 
 
 
 def _places(path: Path) -> list[Path]:
-    if path.is_file():
+    if existing(path).is_file():
         return [path]
     found = files(path, r".+\.jsonl")
     if not found:
@@ -107,7 +107,7 @@ def _request(body: Any) -> _Request | None:
 
 # ── responses ──────────────────────────────────────────────────────────────────────────────────────────
 def _part(place: Path, round: int, batch: _Batch) -> pa.Table:
-    part = Collected()
+    part = Collected(batch.skips)
     seen: set[tuple[str, str]] = set()
     for number, one in objects(place, batch.skips):
         name, (body, why) = text(one.get("custom_id")), _body(one)

@@ -25,7 +25,7 @@ def from_trl(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no completions; KnobError for a column that the log lacks.
     """
-    return assembled(trl.read(Path(path)), asked)
+    return assembled(trl.read(Path(path)), asked, path)
 
 
 def from_verl(path: str | Path, *, validation: str | Path | None = None, **asked: Unpack[Asked]) -> Imported:
@@ -45,7 +45,7 @@ def from_verl(path: str | Path, *, validation: str | Path | None = None, **asked
     ------
     ImportFormatError when there are no dumps; KnobError for a column that the log lacks.
     """
-    return assembled(verl.read(Path(path), None if validation is None else Path(validation)), asked)
+    return assembled(verl.read(Path(path), None if validation is None else Path(validation)), asked, path)
 
 
 def from_rows(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -64,4 +64,4 @@ def from_rows(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no batches; KnobError for a column that the log lacks.
     """
-    return assembled(rows.read(Path(path)), asked)
+    return assembled(rows.read(Path(path)), asked, path)

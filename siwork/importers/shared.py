@@ -36,7 +36,7 @@ def below(home: Path, names: Collection[str], depth: int) -> list[Path]:
     ...     [str(found.relative_to(home)) for found in below(Path(home), ["rollout"], 2)]
     ['a/rollout']
     """
-    found = [home / name for name in names if (home / name).exists()]
+    found = [place for name in names if (place := home / name).is_dir() or place.is_file()]  # no pipe, which would wait
     if depth < 2 or found:
         return found
     return [place for folder in folders(home, r"[^.].*") for place in below(folder, names, depth - 1)]

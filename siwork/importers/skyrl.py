@@ -52,7 +52,7 @@ def _run(path: Path) -> str:
 
 
 def _part(place: Path, skips: Skips, tallies: Counter[str]) -> pa.Table:
-    part, step = Collected(), number_in(place.absolute().parent.name)
+    part, step = Collected(skips), number_in(place.absolute().parent.name)
     tallies["no step"] += step is None
     for number, one in objects(place, skips):
         prompt, response = said(one.get("input_prompt")), text(one.get("output_response"))

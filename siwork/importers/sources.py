@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from siwork.importers.checkpoints import below
-from siwork.importers.lines import LONGEST, Skips, document, objects
+from siwork.importers.lines import LONGEST, Skips, document, existing, objects
+from siwork.importers.parquets import BROKEN, short
 from siwork.schema import ImportFormatError
 
 Row = dict[str, Any]
-_BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)
 _KINDS = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "parquet": "parquet"} | {
     "arrow": "arrow",
     "feather": "arrow",
@@ -42,7 +42,7 @@ def sources_of(path: Path) -> list[Source]:
 
     Raises ImportFormatError when there are none, or of several kinds.
     """
-    if path.is_file():
+    if existing(path).is_file():
         return [Source(path.stem, _split(path.parent.name, path.stem), path)]
     found = [place for place in below(path, _FILE, 6) if place.parent.name not in _ASIDE and _named(place)]
     kinds = sorted({_KINDS[place.suffix[1:]] for place in found})
@@ -80,8 +80,10 @@ def _split(folder: str, stem: str) -> str:
     return "heldout" if {folder.lower(), stem.lower().split("-")[0]} & _HELD else "train"
 
 
-def rows_of(source: Source, skips: Skips) -> Iterator[tuple[int, Row]]:
+def rows_of(source: Source, skips: Skips, only: Collection[str] | None = None) -> Iterator[tuple[int, Row]]:
     """The rows of a source with their numbers, from 1; what cannot be read is counted.
+
+    only : columns that are read, where the file allows it; None reads all
 
     Raises ImportFormatError for a file of no known kind.
     """
@@ -91,8 +93,10 @@ def rows_of(source: Source, skips: Skips) -> Iterator[tuple[int, Row]]:
     kind = _KINDS.get(source.path.suffix[1:].lower())
     if kind is None:
         raise ImportFormatError(f"{source.path} is none of .{', .'.join(_KINDS)}; convert it, or pass a DataFrame")
-    reader = {"csv": _csv, "jsonl": objects, "json": _json, "parquet": _parquet, "arrow": _arrow}[kind]
-    yield from reader(source.path, skips)
+    if kind in ("parquet", "arrow"):
+        yield from _columnar(source.path, kind, skips, only)
+    else:
+        yield from {"csv": _csv, "jsonl": objects, "json": _json}[kind](source.path, skips)
 
 
 def _frame(frame: Any) -> Iterator[tuple[int, Row]]:
@@ -153,9 +157,7 @@ def _cells(path: Path, text: str, skips: Skips) -> Iterator[tuple[int, list[str]
 
 def _json(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
     """A list of objects, or lines of them."""
-    with path.open("rb") as file:
-        start = file.read(1024).lstrip()[:1]
-    if start != b"[":
+    if _begin(path).lstrip()[:1] != b"[":
         yield from objects(path, skips)
         return
     for number, one in enumerate(document(path), 1):
@@ -165,28 +167,37 @@ def _json(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
             skips.add(path, number, f"a JSON object is expected, got {type(one).__name__}")
 
 
-def _parquet(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
-    number = 0
+def _begin(path: Path) -> bytes:
     try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=4096):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except _BROKEN as error:
-        skips.add(path, number, f"no Parquet file to its end ({_short(error)})")
+        with path.open("rb") as file:
+            return file.read(1024)
+    except OSError as error:
+        raise ImportFormatError(f"{path} cannot be read: {error.strerror}; make it readable and try again") from None
 
 
-def _arrow(path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
-    """A stream, as `datasets` writes it, or a file; offsets are checked before a value is touched."""
+def _columnar(path: Path, kind: str, skips: Skips, only: Collection[str] | None) -> Iterator[tuple[int, Row]]:
+    """Rows of a file of columns; offsets and texts are checked before a value is touched."""
     number = 0
     try:
-        for batch in _batches(path):
+        for batch in _parquet(path, only) if kind == "parquet" else _arrow(path, only):
             batch.validate(full=True)
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except _BROKEN as error:
-        skips.add(path, number, f"no Arrow file to its end ({_short(error)})")
+    except BROKEN as error:
+        skips.add(path, number, f"no {kind.capitalize()} file to its end ({short(error)})")
+
+
+def _parquet(path: Path, only: Collection[str] | None) -> Iterator[pa.RecordBatch]:
+    file = pq.ParquetFile(path)
+    names = None if only is None else [name for name in file.schema_arrow.names if name in only]
+    return file.iter_batches(batch_size=4096, columns=names)
+
+
+def _arrow(path: Path, only: Collection[str] | None) -> Iterator[pa.RecordBatch]:
+    """A stream, as `datasets` writes it, or a file."""
+    for batch in _batches(path):
+        yield batch if only is None else batch.select([name for name in batch.schema.names if name in only])
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -198,7 +209,3 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     reader = pa.ipc.open_file(path)
     for i in range(reader.num_record_batches):
         yield reader.get_batch(i)
-
-
-def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:80]

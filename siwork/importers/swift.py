@@ -76,7 +76,7 @@ def _line(one: dict[str, Any], size: int, at: tuple[Path, int], skips: Skips, ta
     own = [name for name in columns if name not in _OWN]
     rewards = [name for name in own if name != _TURNS and _are_numbers(columns[name])]
     others = [name for name in own if name not in rewards]
-    part = Collected()
+    part = Collected(skips)
     for i in range(size):
         step, prompt, response = step_of(one["step"][i]), said(one["prompt"][i]), said(one["completion"][i])
         if step is None or prompt is None or response is None:

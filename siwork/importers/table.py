@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,11 +49,14 @@ class _Plan(NamedTuple):
         return {*self.ours.values(), *self.rewards.values()}
 
 
-def read(table: Any, columns: Columns | None, rewards: Sequence[str] = ()) -> Found:
+def read(
+    table: Any, columns: Columns | None, rewards: Sequence[str] = (), only: Collection[str] | None = None
+) -> Found:
     """The completions of a file, a folder or a frame.
 
     columns : our names to theirs; "reward" may name several columns, "reward_<name>" names one anew
     rewards : further columns of raw rewards, if there are such
+    only : columns that are read beside those; None reads all
 
     Raises
     ------
@@ -61,16 +64,17 @@ def read(table: Any, columns: Columns | None, rewards: Sequence[str] = ()) -> Fo
     there are no rows, or truth or score are none.
     """
     sources = _sources(table)
-    skips, tallies, names = Skips(), Counter[str](), dict[str, None]()
+    skips, tallies, names = Skips(), Counter[str](), set[str]()
     plan = _plan(columns, sources, skips, rewards)
     rounds, how = rounds_of([source.name for source in sources], "the folder", last=False)
     if all(step_in(source.name) is None for source in sources):
         rounds = dict.fromkeys(rounds, 0)
         how = "No column was named for the round, nor a folder by a step: all is round 0."
-    parts = [_part(source, plan, rounds[source.name], skips, tallies, names) for source in sources]
+    read_only = None if only is None else {*only, *plan.theirs}
+    parts = [_part(source, plan, rounds[source.name], read_only, skips, tallies, names) for source in sources]
     missing = [name for name in plan.theirs if name not in names and name not in rewards]
-    if missing and names:
-        raise KnobError(f"columns: the table has no column {missing[0]!r}; {nearest(missing[0], names)}")
+    if missing and (there := _peek(sources, Skips())):
+        raise KnobError(f"columns: the table has no column {missing[0]!r}; {nearest(missing[0], there)}")
     found, notes = _numbered(together(parts), f"{OTHER}{plan.ours.get('round', '')}")
     found, partly = complete(found)
     _see_range(found)
@@ -137,11 +141,18 @@ def _likely(names: Mapping[str, None]) -> str:
 
 # ── rows ───────────────────────────────────────────────────────────────────────────────────────────────
 def _part(
-    source: Source, plan: _Plan, round: int, skips: Skips, tallies: Counter[str], names: dict[str, None]
+    source: Source,
+    plan: _Plan,
+    round: int,
+    only: Collection[str] | None,
+    skips: Skips,
+    tallies: Counter[str],
+    names: set[str],
 ) -> pa.Table:
-    part = Collected()
-    for number, row in rows_of(source, skips):
-        names |= dict.fromkeys(map(str, row))
+    part, theirs = Collected(skips), plan.theirs
+    for number, whole_row in rows_of(source, skips, only):
+        row = {str(name): value for name, value in whole_row.items() if only is None or name in only}
+        names |= theirs & row.keys()
         (shared, label), why = _shared(row, plan, source.split)
         several, wide = _completions(row.get(plan.ours["response"]))
         why = why or _misfit(row, several, wide, plan)

@@ -26,7 +26,7 @@ def from_verifiers(path: str | Path, *, which: str = "effective", **asked: Unpac
     ------
     ImportFormatError when there are no episodes; KnobError for a column that the log lacks, or another `which`.
     """
-    return assembled(verifiers.read(Path(path), which), asked)
+    return assembled(verifiers.read(Path(path), which), asked, path)
 
 
 def from_swift(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -45,7 +45,7 @@ def from_swift(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no completions, or several versions of the run; KnobError for a column that the log lacks.
     """
-    return assembled(swift.read(Path(path)), asked)
+    return assembled(swift.read(Path(path)), asked, path)
 
 
 def from_open_instruct(
@@ -67,7 +67,7 @@ def from_open_instruct(
     ------
     ImportFormatError when there are no shards, or several runs; KnobError for a column that the log lacks, or a wrong `decode`.
     """
-    return assembled(open_instruct.read(Path(path), decode), asked)
+    return assembled(open_instruct.read(Path(path), decode), asked, path)
 
 
 def from_skyrl(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -86,7 +86,7 @@ def from_skyrl(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no evaluations; KnobError for a column that the log lacks.
     """
-    return assembled(skyrl.read(Path(path)), asked)
+    return assembled(skyrl.read(Path(path)), asked, path)
 
 
 def from_areal(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -105,7 +105,7 @@ def from_areal(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no trajectories, or those of several trials; KnobError for a column that the log lacks.
     """
-    return assembled(areal.read(Path(path)), asked)
+    return assembled(areal.read(Path(path)), asked, path)
 
 
 def from_nemo_rl(path: str | Path, **asked: Unpack[Asked]) -> Imported:
@@ -125,4 +125,4 @@ def from_nemo_rl(path: str | Path, **asked: Unpack[Asked]) -> Imported:
     ------
     ImportFormatError when there are no batches, or several experiments; KnobError for a column that the log lacks.
     """
-    return assembled(nemo_rl.read(Path(path)), asked)
+    return assembled(nemo_rl.read(Path(path)), asked, path)

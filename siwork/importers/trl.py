@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from siwork.importers.found import OTHER, REWARD, Found, together
 from siwork.importers.identity import first_of_repeats
 from siwork.importers.lines import Skips, document, existing, files, folders, number_in
-from siwork.importers.values import said, shown
+from siwork.importers.parquets import numbers_of, table_of, values_of
+from siwork.importers.values import said, shown, whole
 from siwork.schema import ImportFormatError
 
 _FILE = r"completions_\d+\.parquet"
@@ -39,7 +39,7 @@ def read(path: Path) -> Found:
     parts = [(place, part) for place in places for part in [_part(place, skips)] if part is not None]
     state = _state(path, skips)
     steps = [_step(place, part) for place, part in parts]
-    tables = [_renamed(part, step) for (_, part), step in zip(parts, steps, strict=True)]
+    tables = [_renamed(part, step, skips) for (_, part), step in zip(parts, steps, strict=True)]
     batch = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
     whole = together(tables)
     if not whole.num_rows:
@@ -70,11 +70,9 @@ def _run(path: Path) -> str:
 
 
 def _part(place: Path, skips: Skips) -> pa.Table | None:
-    """One file, None when it cannot be read: a trainer that was stopped leaves half of one."""
-    try:
-        table = pq.ParquetFile(place).read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        skips.add(place, 0, f"no Parquet file ({str(error).splitlines()[0][:80]})")
+    """One file, None when it cannot be read."""
+    table = table_of(place, skips)
+    if table is None:
         return None
     lacking = [name for name in ("prompt", "completion") if name not in table.column_names]
     if lacking:
@@ -82,18 +80,18 @@ def _part(place: Path, skips: Skips) -> pa.Table | None:
             f"{place} lacks the column {lacking[0]!r}, it has {', '.join(table.column_names[:8])}; TRL's completions have "
             "step, prompt, completion, a column a reward, advantage"
         )
-    return table.replace_schema_metadata(None)
+    return table
 
 
 def _step(place: Path, part: pa.Table) -> int:
     """The step of a file: its column, unless a reward function of that name has replaced it, else the file's name."""
     column = part["step"] if "step" in part.column_names else None
     if column is not None and pa.types.is_integer(column.type) and len(column.unique()) == 1:
-        return max(int(column[0].as_py() or 0), 0)
+        return max(whole(column[0].as_py()) or 0, 0)
     return number_in(place.stem) or 0
 
 
-def _renamed(part: pa.Table, step: int) -> pa.Table:
+def _renamed(part: pa.Table, step: int, skips: Skips) -> pa.Table:
     """The columns under the names that all readers use."""
     size = part.num_rows
     columns: dict[str, Any] = {
@@ -103,10 +101,12 @@ def _renamed(part: pa.Table, step: int) -> pa.Table:
         "response": _texts(part["completion"]),
     }
     if "advantage" in part.column_names and pa.types.is_floating(part["advantage"].type):
-        columns["advantage"] = part["advantage"].cast(pa.float64())
+        columns["advantage"] = numbers_of(part["advantage"])
     for name in part.column_names:
-        if name not in _OWN:
+        if name not in _OWN and skips.keeps(name):
             columns |= _other(name, part[name])
+        elif name not in _OWN:
+            skips.beyond += part.num_rows
     return pa.table(columns)
 
 
@@ -114,14 +114,14 @@ def _other(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
     """A reward, which is a number, or another column that was logged, as text."""
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return {f"{REWARD}{name}": column.cast(pa.float64())}
-    return {f"{OTHER}{name}": pa.array([shown(value) for value in column.to_pylist()], pa.string())}
+        return {f"{REWARD}{name}": numbers_of(column)}
+    return {f"{OTHER}{name}": pa.array([shown(value) for value in values_of(column)], pa.string())}
 
 
 def _texts(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return column.cast(pa.string())
-    return pa.array([said(value) for value in column.to_pylist()], pa.string())
+    return pa.array([said(value) for value in values_of(column)], pa.string())
 
 
 # ── traps ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -173,7 +173,7 @@ def _named(path: Path, file: Path, about: dict[str, Any]) -> int | None:
 
 # ── rows ───────────────────────────────────────────────────────────────────────────────────────────────
 def _part(place: _Place, log: _Log) -> pa.Table:
-    part = Collected()
+    part = Collected(log.skips)
     for number, one in objects(place.file, log.skips):
         episode = "traces" in one
         step, split = _when(one, place, log.tallies)

@@ -56,7 +56,7 @@ def _run(path: Path) -> str:
 
 def _part(place: Path, split: str, skips: Skips, tallies: Counter[str]) -> pa.Table:
     """One file; the step is that of its name, which survives a reward function that returns a field `step`."""
-    part, step = Collected(), number_in(place.stem)
+    part, step = Collected(skips), number_in(place.stem)
     for number, one in objects(place, skips):
         prompt, response = text(one.get("input")), text(one.get("output"))
         at = step if step is not None else whole(one.get("step"))
@@ -83,7 +83,7 @@ def _known(one: dict[str, Any], tallies: Counter[str]) -> dict[str, Any]:
         found["gold"] = truth(one["acc"])
         tallies["acc"] += 1
         tallies["odd acc"] += found["gold"] is None
-    if match := _UID.match(str(one.get("uid", ""))):
+    if "uid" in one and (match := _UID.match(str(one["uid"]))):
         found["sample"] = int(match[2][-9:])
         tallies["several outputs"] += int(match[3][-9:]) > 0
     return found
@@ -91,7 +91,7 @@ def _known(one: dict[str, Any], tallies: Counter[str]) -> dict[str, Any]:
 
 def _rewards(one: dict[str, Any]) -> dict[str, float | None]:
     """Numbers of the row: score, total reward, and what else the reward function returned."""
-    return {name: value for name in one if name not in _OWN for value in [real(one[name])] if value is not None}
+    return {name: value for name in one if name not in _OWN and (value := real(one[name])) is not None}
 
 
 # ── what is said about it ──────────────────────────────────────────────────────────────────────────────

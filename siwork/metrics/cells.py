@@ -279,7 +279,7 @@ def _column(name: str, values: pd.Series) -> np.ndarray:
         values = check(pd.DataFrame({name: values}), needs=[], table="problems")[name]
     if isinstance(values.dtype, pd.ArrowDtype):
         array: pa.ChunkedArray = values.array.__arrow_array__()
-        return np.array(pc.cast(array, pa.float64()).to_numpy())
+        return np.array(pc.cast(array, pa.float64(), safe=False).to_numpy())
     return values.to_numpy(dtype=float, na_value=np.nan)
 
 

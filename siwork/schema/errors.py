@@ -19,7 +19,14 @@ from difflib import get_close_matches
 
 
 class SiworkError(Exception):
-    """Base of every error that siwork raises on purpose."""
+    """Base of every error that siwork raises on purpose.
+
+    >>> str(ImportFormatError("no such file: \\udcff"))  # of a name that is no text; it can still be printed
+    'no such file: \\\\udcff'
+    """
+
+    def __str__(self) -> str:
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
 
 
 class SchemaError(SiworkError):

@@ -17,6 +17,7 @@ PARTS = (
     "verdicts",
     "panels",
     "simulation",
+    "importing",
 )
 
 
