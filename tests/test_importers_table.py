@@ -332,3 +332,17 @@ def test_without_the_rest_only_named_columns_are_read(tmp_path):
         assert "log_ok" not in from_table(tmp_path / f"t.{end}", TWO, rest=False).rows
     with pytest.raises(KnobError, match="no column 'anser'; valid: a, ok, q"):
         from_table(tmp_path / "t.csv", {**TWO, "response": "anser"}, rest=False)
+
+
+def test_columns_within_objects_have_dotted_names(tmp_path):
+    lines = [{"q": "1 + 1?", "out": {"text": str(i), "check": {"acc": i == 2, "tag": 0.5}}} for i in (1, 2)]
+    asked = {"prompt": "q", "response": "out.text", "gold": "out.check.acc", "reward": "out.check.tag"}
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, [*lines, {"q": "1 + 1?", "out": None}])))
+    pq.write_table(pa.Table.from_pylist(lines), tmp_path / "a.parquet")
+    for name, more in (("a.jsonl", {}), ("a.parquet", {}), ("a.parquet", {"rest": False})):
+        rows = from_table(tmp_path / name, asked, **more).rows
+        assert rows["response"].tolist() == ["1", "2"]
+        assert rows["gold"].tolist() == [False, True]
+        assert rows["reward_out.check.tag"].tolist() == [0.5, 0.5]
+    with pytest.raises(KnobError, match=r"no column 'out.chek'; nearest: 'out.check'"):
+        from_table(tmp_path / "a.jsonl", asked | {"gold": "out.chek"})

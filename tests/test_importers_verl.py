@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from hypothesis import given
@@ -170,3 +171,17 @@ def test_rows_of_any_types_give_rows_or_a_sentence(tmp_path_factory, rows):
     found = from_verl(folder)
     assert len(found.rows) + found.report.skipped == len(rows) + 1
     assert measure(found.rows, ["mean_characters"])["value"].notna().all()
+
+
+def test_a_folder_of_rollouts_and_validations_is_read_whole_and_gives_the_run_its_name(tmp_path):
+    home = tmp_path / "first"
+    for name, source in (("rollout", "rollout_v0"), ("validation", "validation_v0")):
+        shutil.copytree(LOGS / "verl" / source, home / name)
+    whole = from_verl(home)
+    apart = from_verl(home / "rollout", validation=home / "validation")
+    assert whole.rows["run"].unique().tolist() == apart.rows["run"].unique().tolist() == ["first"]
+    assert whole.rows.equals(apart.rows)
+    assert set(whole.rows["split"]) == {"train", "heldout"}
+    shutil.copytree(home / "rollout", home / "another")
+    with pytest.raises(ImportFormatError, match=r"holds no <step>\.jsonl"):
+        from_verl(home)

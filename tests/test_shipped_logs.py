@@ -22,7 +22,7 @@ def imported(name):
     """A run as its reader gives it."""
     kind, path = name.split("/")[0], LOGS / name
     if kind == "verl":
-        return from_verl(path / "rollout", validation=path / "validation", run=name)
+        return from_verl(path, run=name)
     return (from_trl if kind == "trl" else from_rows)(path, gold="correct", score="judge", run=name)
 
 

@@ -33,8 +33,9 @@ def from_verl(path: str | Path, *, validation: str | Path | None = None, **asked
 
     Parameters
     ----------
-    path : folder of <step>.jsonl, or one file
-    validation : folder of `trainer.validation_data_dir`, whose rows are held out
+    path : folder of <step>.jsonl, a folder that holds it beside that of the validation, or one file
+    validation : folder of `trainer.validation_data_dir`, whose rows are held out; None takes the one beside the rollouts
+        where `path` holds both
     asked : run, gold, answer, score, as `siwork.importers.imported.Asked` has them
 
     Returns

@@ -35,6 +35,7 @@ _RANGE = {column.name: (column.low, column.high) for column in ROWS}
 _SPLITS = {"train": "train", "training": "train", "beyond": "beyond", "heldout": "heldout"} | dict.fromkeys(
     ("test", "validation", "valid", "val", "eval", "dev", "held_out"), "heldout"
 )
+_ABSENT = object()
 _PEEK = 1000  # rows whose names are told when none were named
 
 
@@ -48,13 +49,19 @@ class _Plan(NamedTuple):
     def theirs(self) -> set[str]:
         return {*self.ours.values(), *self.rewards.values()}
 
+    @property
+    def inner(self) -> dict[str, list[str]]:
+        """The names that may lead into a column of objects, as "metrics.acc", taken apart."""
+        return {name: name.split(".") for name in self.theirs if "." in name}
+
 
 def read(
     table: Any, columns: Columns | None, rewards: Sequence[str] = (), only: Collection[str] | None = None
 ) -> Found:
     """The completions of a file, a folder or a frame.
 
-    columns : our names to theirs; "reward" may name several columns, "reward_<name>" names one anew
+    columns : our names to theirs, dotted within objects, as "metrics.acc"; "reward" may name several columns,
+        "reward_<name>" names one anew
     rewards : further columns of raw rewards, if there are such
     only : columns that are read beside those; None reads all
 
@@ -70,7 +77,7 @@ def read(
     if all(step_in(source.name) is None for source in sources):
         rounds = dict.fromkeys(rounds, 0)
         how = "No column was named for the round, nor a folder by a step: all is round 0."
-    read_only = None if only is None else {*only, *plan.theirs}
+    read_only = None if only is None else {*only, *plan.theirs, *(steps[0] for steps in plan.inner.values())}
     parts = [_part(source, plan, rounds[source.name], read_only, skips, tallies, names) for source in sources]
     missing = [name for name in plan.theirs if name not in names and name not in rewards]
     if missing and (there := _peek(sources, Skips())):
@@ -124,7 +131,8 @@ def _peek(sources: Sequence[Source], skips: Skips) -> dict[str, None]:
     """Names in the first rows."""
     found: dict[str, None] = {}
     for _, row in islice((one for source in sources for one in rows_of(source, skips)), _PEEK):
-        found |= dict.fromkeys(map(str, row))
+        objects = {name: value for name, value in row.items() if isinstance(value, dict)}
+        found |= dict.fromkeys([*map(str, row), *(f"{name}.{key}" for name, value in objects.items() for key in value)])
     return found
 
 
@@ -149,9 +157,10 @@ def _part(
     tallies: Counter[str],
     names: set[str],
 ) -> pa.Table:
-    part, theirs = Collected(skips), plan.theirs
+    part, theirs, inner = Collected(skips), plan.theirs, plan.inner
     for number, whole_row in rows_of(source, skips, only):
         row = {str(name): value for name, value in whole_row.items() if only is None or name in only}
+        row |= {name: value for name, value in _inside(row, inner) if name not in row}
         names |= theirs & row.keys()
         (shared, label), why = _shared(row, plan, source.split)
         several, wide = _completions(row.get(plan.ours["response"]))
@@ -167,6 +176,16 @@ def _part(
                 own, rewards, others = _of_completion(at, plan, tallies)
                 part.add({"round": round, **shared, "response": response, **own}, rewards, {**others, **label})
     return part.table()
+
+
+def _inside(row: Row, inner: Mapping[str, list[str]]) -> Iterator[tuple[str, Any]]:
+    """Values within columns of objects, by their dotted names."""
+    for name, steps in inner.items():
+        value: Any = row
+        for step in steps:
+            value = value.get(step, _ABSENT) if isinstance(value, dict) else _ABSENT
+        if value is not _ABSENT:
+            yield name, value
 
 
 def _at(value: Any, i: int, size: int) -> Any:

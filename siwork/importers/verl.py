@@ -12,23 +12,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siwork.importers.found import REWARD, Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing, files, number_in, objects
+from siwork.importers.lines import Skips, counted, existing, files, folders, number_in, objects
 from siwork.importers.values import real, shown, text, truth, whole
 from siwork.schema import ImportFormatError
 
 _FILE = r"\d+\.jsonl"
 _OWN = frozenset(("input", "output", "gts", "step", "uid", "pred", "acc", "request_id"))
+_HELD = ("val", "test", "eval")  # how folders of validations begin
+_USUAL = ("rollout", "rollouts", "rollout_data", "validation", "validation_data")  # names that say nothing of the run
 _UID = re.compile(r"(.+)_(\d+)_(\d+)\Z")
 
 
 def read(path: Path, validation: Path | None = None) -> Found:
-    """The dumps of a folder (`trainer.rollout_data_dir`), or one file of it.
+    """The dumps of a folder (`trainer.rollout_data_dir`), of one that holds it and that of the validation, or one file.
 
     validation : folder of `trainer.validation_data_dir`, whose rows are held out; rows with a field `reward`, which only
         validations have, are held out in any case
 
     Raises ImportFormatError when there is none.
     """
+    name, (path, validation) = _run(path), _homes(path, validation)
     skips, tallies = Skips(), Counter[str]()
     parts = [_part(place, "train", skips, tallies) for place in _places(path)]
     parts += [
@@ -36,7 +39,19 @@ def read(path: Path, validation: Path | None = None) -> Found:
     ]
     table = together(parts)
     notes = [*_told(tallies, table.num_rows), *_twice(table), *_mixed_only(table)]
-    return Found("verl dumps", _run(path), table, skips, tuple(notes), score="score")
+    return Found("verl dumps", name, table, skips, tuple(notes), score="score")
+
+
+def _homes(path: Path, validation: Path | None) -> tuple[Path, Path | None]:
+    """The folders of rollouts and of validations in a folder that has no dumps itself; else what was named."""
+    if existing(path).is_file() or files(path, _FILE):
+        return path, validation
+    there = [home for home in folders(path, r"[^.].*") if files(home, _FILE)]
+    held = [home for home in there if home.name.lower().startswith(_HELD)]
+    train = [home for home in there if home not in held]
+    if len(train) != 1 or len(held) > 1:
+        return path, validation
+    return train[0], held[0] if held and validation is None else validation
 
 
 def _places(path: Path) -> list[Path]:
@@ -51,7 +66,8 @@ def _places(path: Path) -> list[Path]:
 
 
 def _run(path: Path) -> str:
-    return (path.parent if path.is_file() else path).resolve().name
+    home = (path.parent if path.is_file() else path).resolve()
+    return home.parent.name if home.name.lower() in _USUAL and home.parent.name else home.name
 
 
 def _part(place: Path, split: str, skips: Skips, tallies: Counter[str]) -> pa.Table:
