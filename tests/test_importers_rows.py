@@ -24,12 +24,11 @@ def write(folder, number, **columns):
     pq.write_table(pa.table(known), folder / f"generations_{number:06d}_0.parquet")
 
 
-def test_a_column_that_one_file_lacks_is_left_out_and_said(tmp_path):
+def test_a_column_that_one_file_lacks_is_unknown_there(tmp_path):
     write(tmp_path, 0)
     write(tmp_path, 1, temperature=None, round=[1, 1])
     found = from_rows(tmp_path)
-    assert "temperature" not in found.rows
-    assert "temperature is known of 2 of 4 completions only; it was left out." in found.report.notes
+    assert found.rows["temperature"].isna().tolist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize(

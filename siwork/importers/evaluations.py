@@ -104,8 +104,8 @@ def from_table(
     path_or_frame : .csv, .jsonl, .json, .parquet or .arrow; a folder of one kind, as `save_to_disk` of `datasets` writes it; a
         DataFrame, or what has `to_pandas()`
     columns : our names to theirs, dotted within objects, as "metrics.acc"; prompt and response are needed. Ours are round,
-        split, problem, sample, target, answer, gold, score, n_tokens and the like, and reward, which may name several columns. A column of lists of completions is taken
-        apart, with the lists beside it
+        split, problem, sample, target, answer, gold, score, n_tokens and the like, and reward, which may name several
+        columns. A column of lists of completions is taken apart, with the lists beside it
     rest : whether columns that are not named are kept, too; without them large files are read in a fraction of the time
     asked : run, gold, answer, score, as `siwork.importers.imported.Asked` has them
 

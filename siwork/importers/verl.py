@@ -31,7 +31,7 @@ def read(path: Path, validation: Path | None = None) -> Found:
 
     Raises ImportFormatError when there is none.
     """
-    name, (path, validation) = _run(path), _homes(path, validation)
+    name, (path, validation) = _run(existing(path)), _homes(path, validation)
     skips, tallies = Skips(), Counter[str]()
     parts = [_part(place, "train", skips, tallies) for place in _places(path)]
     parts += [
@@ -44,7 +44,7 @@ def read(path: Path, validation: Path | None = None) -> Found:
 
 def _homes(path: Path, validation: Path | None) -> tuple[Path, Path | None]:
     """The folders of rollouts and of validations in a folder that has no dumps itself; else what was named."""
-    if existing(path).is_file() or files(path, _FILE):
+    if path.is_file() or files(path, _FILE):
         return path, validation
     there = [home for home in folders(path, r"[^.].*") if files(home, _FILE)]
     held = [home for home in there if home.name.lower().startswith(_HELD)]
@@ -55,7 +55,7 @@ def _homes(path: Path, validation: Path | None) -> tuple[Path, Path | None]:
 
 
 def _places(path: Path) -> list[Path]:
-    if existing(path).is_file():
+    if path.is_file():
         return [path]
     found = files(path, _FILE)
     if not found:
