@@ -55,7 +55,7 @@ def _homes(path: Path, validation: Path | None) -> tuple[Path, Path | None]:
 
 
 def _places(path: Path) -> list[Path]:
-    if path.is_file():
+    if existing(path).is_file():
         return [path]
     found = files(path, _FILE)
     if not found:
