@@ -35,7 +35,13 @@ def _plan(
     constant: bool = False,
 ) -> Plan:
     return Plan(
-        _texts(rows["prompt"]), _texts(rows["response"]), rows["finished"].to_numpy(bool), batches, coefficients, rate, constant
+        _texts(rows["prompt"]),
+        _texts(rows["response"]),
+        rows["finished"].to_numpy(bool),
+        batches,
+        coefficients,
+        rate,
+        constant,
     )
 
 

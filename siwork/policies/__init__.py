@@ -10,7 +10,11 @@ from siwork.policies.base import Completions, Plan, Policy, Texts
 from siwork.schema import Knobbed, KnobError, missing_extra, nearest, parse_call
 from siwork.tasks import Task, task_of
 
-POLICIES = {"tabular": "siwork.policies.tabular:Tabular", "tiny": "siwork.policies.tiny:Tiny", "hf": "siwork.policies.hf.knobs:Hf"}
+POLICIES = {
+    "tabular": "siwork.policies.tabular:Tabular",
+    "tiny": "siwork.policies.tiny:Tiny",
+    "hf": "siwork.policies.hf.knobs:Hf",
+}
 
 
 def policy(name: str, *given: Any, **knobs: Any) -> Policy:

@@ -99,7 +99,10 @@ class HFPolicy:
         own = [row[:n] for row, n in zip(drawn.tokens, drawn.n_tokens, strict=True)]
         text = self.reader.decode([row[:-1] if len(row) and row[-1] in self._ends.tokens else row for row in own])
         read = self.reader.responses(text, drawn.finished)
-        logp, other = drawn.logp, [i for i, (a, b) in enumerate(zip(own, read, strict=True)) if not np.array_equal(a, b)]
+        logp, other = (
+            drawn.logp,
+            [i for i, (a, b) in enumerate(zip(own, read, strict=True)) if not np.array_equal(a, b)],
+        )
         if other:
             rows = Rows([prompts[i // k] for i in other], [read[i] for i in other], self._ends.pad)
             logp[other] = score(self.forward, rows, self.room)
@@ -156,13 +159,15 @@ class HFPolicy:
         if not self.make.checkpointing:
             yield
             return
-        self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        self.model.train()  # without it transformers keeps every activation; dropout is off either way
+        model, old = self.model, "gradient_checkpointing_{}"  # its name before transformers 5.2x
+        new = "activation_checkpointing_{}" if hasattr(model, "activation_checkpointing_enable") else old
+        getattr(model, new.format("enable"))({"use_reentrant": False})
+        model.train()  # without it transformers keeps every activation; dropout is off either way
         try:
             yield
         finally:
-            self.model.eval()
-            self.model.gradient_checkpointing_disable()
+            model.eval()
+            getattr(model, new.format("disable"))()
 
     # ── copies and files ───────────────────────────────────────────────────────────────────────────────
     def _wear(self) -> None:

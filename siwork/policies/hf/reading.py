@@ -26,8 +26,10 @@ class Reader:
         self.chat = chat and bool(tokenizer.chat_template)
         self._anchor = self._plain([_ANCHOR])[0] if self._blank_before() else []
 
-    def _plain(self, texts: Sequence[str]) -> list[list[int]]:
-        return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if len(texts) else []
+    def _plain(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
+        """Without tokens put around; what looks like a special token is text, unless a template wrote it."""
+        how = {"add_special_tokens": False, "split_special_tokens": not special}
+        return self.tokenizer(list(texts), **how)["input_ids"] if len(texts) else []
 
     def _blank_before(self) -> bool:
         """Whether a text alone is read as if a blank stood before it (SentencePiece's dummy prefix)."""
@@ -39,7 +41,7 @@ class Reader:
         if self.chat:
             chats = [[{"role": "user", "content": text}] for text in texts]
             said = self.tokenizer.apply_chat_template(chats, add_generation_prompt=True, tokenize=False)
-            found = self._plain(said)
+            found = self._plain(said, special=True)
         else:
             found = [self._open(ids) for ids in self.tokenizer(list(texts))["input_ids"]] if len(texts) else []
         for text, ids in zip(texts, found, strict=True):

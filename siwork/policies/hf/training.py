@@ -69,7 +69,9 @@ class Ascent:
     weights : those that are trained; rate : learning rate
     """
 
-    def __init__(self, forward: Forward, rows: Rows, weights: list[torch.nn.Parameter], rate: float, room: Room) -> None:
+    def __init__(
+        self, forward: Forward, rows: Rows, weights: list[torch.nn.Parameter], rate: float, room: Room
+    ) -> None:
         self.forward, self.rows, self.weights, self.room = forward, rows, weights, room
         self.length = rows.length
         fused = forward.device.type in ("cuda", "cpu")
