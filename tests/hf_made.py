@@ -36,7 +36,10 @@ def write_fresh(folder: Path, tokenizer: Any, **sizes: Any) -> str:
 
 
 TEXTS = ["What is 3 + 4?", "It is 7.", "The answer is 12, or so.", "A word\n\nQuestion: and another"] * 4
-CHAT = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+CHAT = (
+    "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
 
 
 def byte_pairs(chat: bool = False) -> Any:

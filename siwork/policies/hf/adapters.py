@@ -71,7 +71,8 @@ class _Body:
     """A model with adapter layers, and whose weights are in them."""
 
     def __init__(self, model: Any) -> None:
-        self.model, self.worn = model, None
+        self.model = model
+        self.worn: Adapter | None = None
 
     def read(self) -> dict[str, Tensor]:
         from peft import get_peft_model_state_dict

@@ -136,7 +136,8 @@ class HFPolicy:
 
         Raises KnobError when a batch is empty, or coefficients are of another shape or not finite.
         """
-        rows = self._rows(*(part.to_pylist() for part in (arrow(plan.prompt), arrow(plan.response))), plan.finished)
+        asked, said, done = _table(plan.prompt, plan.response, plan.finished)
+        rows = self._rows(asked.to_pylist(), said.to_pylist(), done)
         self._wear()
         seen = np.zeros(len(plan.batches))
         rate = plan.rate * STANDARD_RATE * 64 / self.model.config.get_text_config().hidden_size
