@@ -32,9 +32,16 @@ def _plan(
     batches: list[np.ndarray],
     coefficients: Callable[[np.ndarray, np.ndarray], np.ndarray],
     rate: float,
+    constant: bool = False,
 ) -> Plan:
     return Plan(
-        _texts(rows["prompt"]), _texts(rows["response"]), rows["finished"].to_numpy(bool), batches, coefficients, rate
+        _texts(rows["prompt"]),
+        _texts(rows["response"]),
+        rows["finished"].to_numpy(bool),
+        batches,
+        coefficients,
+        rate,
+        constant,
     )
 
 
@@ -69,7 +76,7 @@ class Sft(Trained):
             return None
         weight = kept["weight"].to_numpy(float)
         batches = _batches(np.arange(len(kept))[:, None], self.batch, self.steps, rng)
-        return _plan(kept, batches, lambda logp, index: self.coefficients(weight[index]), self.rate)
+        return _plan(kept, batches, lambda logp, index: self.coefficients(weight[index]), self.rate, constant=True)
 
     @staticmethod
     def objective(logp: np.ndarray, weight: np.ndarray) -> float:

@@ -10,26 +10,36 @@ from siwork.policies.base import Completions, Plan, Policy, Texts
 from siwork.schema import Knobbed, KnobError, missing_extra, nearest, parse_call
 from siwork.tasks import Task, task_of
 
-POLICIES = {"tabular": "siwork.policies.tabular:Tabular", "tiny": "siwork.policies.tiny:Tiny"}
+POLICIES = {
+    "tabular": "siwork.policies.tabular:Tabular",
+    "tiny": "siwork.policies.tiny:Tiny",
+    "hf": "siwork.policies.hf.knobs:Hf",
+}
 
 
-def policy(name: str, task: str | Task, **knobs: Any) -> Policy:
-    """The base policy of a kind for a task.
+def policy(name: str, *given: Any, **knobs: Any) -> Policy:
+    """The base policy of a kind.
 
     Parameters
     ----------
-    name : `tabular` (exact, NumPy) or `tiny` (a small transformer, starts from the weights that ship for the task)
-    task : a Task or its call text; knobs : of the policy
+    name : `tabular` (exact, NumPy) or `tiny` (a small transformer, starts from the weights that ship for the task), followed
+        by a Task or its call text; or `hf` (a causal language model of transformers), followed by its folder or hub id
+    knobs : of the policy
 
     Raises
     ------
-    KnobError : an unknown policy, an unknown knob, or a value out of range
+    KnobError : an unknown policy, an unknown knob, a value out of range, or a model that cannot be had
     MissingExtra : the policy needs a package that is not installed
 
     >>> policy("tabular", "countdown(numbers=3)").name
     'tabular'
     """
-    return _kind(name).build((), knobs).build_for(task_of(task))
+    kind = _kind(name)
+    if kind.any_task:
+        return kind.build(given, knobs).build_for(None)
+    if not given:
+        raise KnobError(f"policy({name!r}, …) needs a task, as policy({name!r}, 'countdown')")
+    return kind.build(given[1:], knobs).build_for(task_of(given[0]))
 
 
 def policy_of(text: str | Policy, task: Task) -> Policy:
@@ -61,7 +71,7 @@ def _kind(name: str) -> Any:
     try:
         return getattr(import_module(room), kind)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "safetensors"):
+        if (error.name or "").split(".")[0] not in ("torch", "safetensors", "transformers"):
             raise
         raise missing_extra(f"policy {name!r}", str(error.name), "lm") from None
 

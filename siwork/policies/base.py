@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     batches: Sequence[np.ndarray]  # one array of row numbers a step
     coefficients: Callable[[np.ndarray, np.ndarray], np.ndarray]
     rate: float  # learning rate as a share of the policy's own standard rate
+    constant: bool = False  # the coefficients do not depend on logp, so a policy need not find it first
 
 
 class Policy(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -50,6 +52,44 @@ def to_llama(policy: TinyPolicy) -> tuple[LlamaForCausalLM, LlamaConfig]:
     model.load_state_dict(_weights(policy))
     model.generation_config.suppress_tokens = [PAD, BEGIN]
     return model.eval(), config
+
+
+def write_llama(policy: TinyPolicy, folder: Path) -> None:
+    """The policy as a folder that transformers and vLLM load: Llama, tokenizer and configuration.
+
+    The tokenizer puts begin behind a prompt, and reads the longest tokens first, as the policy does.
+
+    Raises MissingExtra when transformers is not installed.
+    """
+    from transformers.utils import logging
+
+    model, _ = to_llama(policy)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    model.save_pretrained(folder)
+    if bars:
+        logging.enable_progress_bar()
+    _tokenizer(policy).save_pretrained(folder)
+
+
+def _tokenizer(policy: TinyPolicy) -> Any:
+    from tokenizers import Regex, Tokenizer
+    from tokenizers.decoders import Fuse
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Split
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    names = {PAD: "<pad>", END: "<end>", BEGIN: "<begin>"}
+    strings = [names.get(i, text) for i, text in enumerate(policy.tokens.strings)]
+    longest_first = "|".join(map(re.escape, sorted(policy.tokens.vocabulary, key=len, reverse=True)))
+    made: Any = Tokenizer(WordLevel({text: i for i, text in enumerate(strings)}, unk_token=names[PAD]))
+    made.pre_tokenizer = Split(Regex(longest_first), behavior="isolated")
+    made.post_processor = TemplateProcessing(single=f"$A {names[BEGIN]}", special_tokens=[(names[BEGIN], BEGIN)])
+    made.decoder = Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token=names[PAD], eos_token=names[END], bos_token=names[BEGIN]
+    )
 
 
 def _weights(policy: TinyPolicy) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ class Tiny(Knobbed):
     """
 
     name: ClassVar[str] = "tiny"
+    any_task: ClassVar[bool] = False
     sentence: ClassVar[str] = "A small transformer, trained and sampled here."
 
     start: str = knob(

@@ -43,6 +43,7 @@ class Tabular(Knobbed):
     """
 
     name: ClassVar[str] = "tabular"
+    any_task: ClassVar[bool] = False
     sentence: ClassVar[str] = "A softmax over candidate responses with shared skills; exact and quick."
 
     skill: float = knob(0.0, "Added to the log-odds of solving, on every problem.", low=-8.0, high=8.0, unit="nats")

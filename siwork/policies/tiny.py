@@ -98,7 +98,7 @@ class TinyPolicy:
         streams = np.asarray(streams)
         if streams.shape != (len(asked), k):
             raise KnobError(f"streams must be (prompts, k) = {(len(asked), k)}, got {streams.shape}")
-        chance = _chance(temperature, top_p)
+        chance = Chance.of(temperature, top_p)
         different, which = self.tokens.prompts(asked)
         drawn = sample(self.network, different, which, streams.astype(np.uint64), chance, self.max_new, tell)
         response = self.tokens.decode_rows(drawn.tokens)
@@ -202,14 +202,6 @@ class TinyPolicy:
             raise RunError(f"{path} has another vocabulary than this policy; build the policy of its own task")
         found.make, found.max_new = self.make, self.max_new
         return found
-
-
-def _chance(temperature: float, top_p: float) -> Chance:
-    if not 0 <= temperature < np.inf:
-        raise KnobError(f"temperature must be ≥ 0 and finite, got {temperature}; nearest: 0")
-    if not 0 < top_p <= 1:
-        raise KnobError(f"top_p must be in (0, 1], got {top_p}; nearest: {1 if top_p > 1 else 0.01}")
-    return Chance(float(temperature), float(top_p))
 
 
 def _flags(asked: pa.StringArray, said: pa.StringArray, finished: np.ndarray) -> np.ndarray:
