@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from siwork.files.lines import files, number_in
+from siwork.files.values import real, said, shown
 from siwork.importers.found import Collected
 from siwork.importers.identity import normalised, problem_id
-from siwork.importers.lines import files, number_in
 from siwork.importers.rows import FILE
-from siwork.importers.values import real, said, shown
 from siwork.schema import KnobError, missing_extra, nearest
 
 try:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from logs import LOGS
 from siwork import diagnose, from_trl, from_verl, measure
-from siwork.importers import lines
+from siwork.files import lines
+from siwork.files.lines import Skips, document, existing, files, folders, objects
+from siwork.files.values import real, said, text, truth, whole
 from siwork.importers.found import Found, together
 from siwork.importers.identity import first_of_repeats, normalised, problems_of
 from siwork.importers.imported import assembled
-from siwork.importers.lines import Skips, document, existing, files, folders, objects
-from siwork.importers.values import real, said, text, truth, whole
 from siwork.schema import ImportFormatError, KnobError
 from siwork.tasks import task
 

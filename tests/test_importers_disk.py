@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siwork import from_verl
+from siwork.files.lines import MOST_COLUMNS, Skips, _parsed, objects
 from siwork.importers import FORMATS
 from siwork.importers.found import Collected, together
-from siwork.importers.lines import MOST_COLUMNS, Skips, _parsed, objects
 from siwork.schema import ImportFormatError
 
 READERS = [name for name in FORMATS if name != "inspect"]  # which needs a package

@@ -5,9 +5,9 @@ import pickle
 import pytest
 
 from foreign_lines import LOGS, write
+from siwork.files.lines import existing
+from siwork.files.pickles import refuse_pickle
 from siwork.importers import from_trl, from_verl, trainers
-from siwork.importers.lines import existing
-from siwork.importers.pickles import refuse_pickle
 from siwork.schema import ImportFormatError
 
 READERS = [getattr(trainers, name) for name in dir(trainers) if name.startswith("from_")]

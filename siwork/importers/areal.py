@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from siwork.files.lines import Skips, counted, existing, files, folders, objects
+from siwork.files.values import real, text, whole
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing, files, folders, objects
 from siwork.importers.shared import below, complete, nothing, run_name, step_of
-from siwork.importers.values import real, text, whole
 from siwork.schema import ImportFormatError
 
 _SPLITS = {"rollout": "train", "eval-rollout": "heldout"}

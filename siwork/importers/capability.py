@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from siwork.files.values import text
 from siwork.importers.found import OTHER, REWARD, Found
-from siwork.importers.values import text
 from siwork.metrics.catalogue import DEFAULT, metric_of
 
 _AGAIN = 0.5  # share of problems that must come again before rounds are compared by problem

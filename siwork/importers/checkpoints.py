@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from siwork.importers.lines import files, folders, natural
+from siwork.files.lines import natural
 
 _DATE = r"(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)"
 _STEP = re.compile(r"(?:step|ckpt|checkpoint|iter|iteration|round|epoch)s?[-_:= ]?0*(\d{1,15})(?!\d)", re.IGNORECASE)
@@ -21,15 +21,6 @@ class Place(NamedTuple):
     model: str  # the folder that names the checkpoint
     task: str
     date: str  # as in the file's name, empty where there is none
-
-
-def below(folder: Path, pattern: str, depth: int) -> list[Path]:
-    """The regular files at most so many folders deep whose whole name fits, numbers in order; no link to a folder is followed.
-
-    Raises ImportFormatError when the folder cannot be listed.
-    """
-    deeper = folders(folder, r"(?s).*") if depth else []
-    return [*files(folder, pattern), *(place for each in deeper for place in below(each, pattern, depth - 1))]
 
 
 def place_of(path: Path, model: str, start: str) -> Place:

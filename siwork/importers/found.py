@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from siwork.importers.lines import Skips
-from siwork.importers.values import text
+from siwork.files.lines import Skips
+from siwork.files.values import text
 
 _PIECE = 4096  # rows that are held as Python objects
 REWARD, OTHER = "reward_", "log_"  # how columns of raw rewards, and others of the log, begin

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from siwork.importers.values import series
+from siwork.files.values import series
 
 _ROLES = "system|user|assistant|model|human|developer|tool"
 _MARKS = re.compile(

@@ -11,13 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from siwork.files.lines import MOST_COLUMNS
+from siwork.files.parquets import numbers_of
+from siwork.files.values import series, text
 from siwork.importers.capability import Report, report_of
 from siwork.importers.found import OTHER, REWARD, Found
 from siwork.importers.identity import problem_id, problems_of, samples_of
-from siwork.importers.lines import MOST_COLUMNS
-from siwork.importers.parquets import numbers_of
 from siwork.importers.truth import Gold, column_of, gold_of
-from siwork.importers.values import series, text
 from siwork.schema import ImportFormatError, KnobError, check
 
 Score = str | tuple[str, float, float]

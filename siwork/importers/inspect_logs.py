@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from siwork.files.lines import Skips, below, counted, existing
+from siwork.files.values import real, said, shown, text, whole
 from siwork.importers.archives import see_sizes
-from siwork.importers.checkpoints import below, step_in
+from siwork.importers.checkpoints import step_in
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing
 from siwork.importers.shared import complete
-from siwork.importers.values import real, said, shown, text, whole
 from siwork.schema import ImportFormatError, missing_extra
 
 KIND = "Inspect logs"

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from siwork.importers.checkpoints import Place, below, newest, place_of, rounds_of
+from siwork.files.lines import Skips, below, counted, existing
+from siwork.files.parquets import BROKEN, short
+from siwork.files.values import real, said, shown, text
+from siwork.importers.checkpoints import Place, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing
-from siwork.importers.parquets import BROKEN, short
-from siwork.importers.values import real, said, shown, text
 from siwork.schema import ImportFormatError
 
 KIND = "lighteval details"

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from siwork.importers.checkpoints import Place, below, newest, place_of, rounds_of
+from siwork.files.lines import Skips, below, counted, existing, objects
+from siwork.files.values import real, said, shown, text, truth
+from siwork.importers.checkpoints import Place, newest, place_of, rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing, objects
 from siwork.importers.shared import complete
-from siwork.importers.values import real, said, shown, text, truth
 from siwork.schema import ImportFormatError, KnobError, nearest
 
 KIND = "lm-evaluation-harness samples"

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from siwork.files.lines import Skips, counted, existing, files, folders, number_in, objects
+from siwork.files.values import real, shown, text
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing, files, folders, number_in, objects
 from siwork.importers.shared import complete, log_probability, mean, nothing, numbers, run_name, step_of
-from siwork.importers.values import real, shown, text
 from siwork.schema import ImportFormatError
 
 _FILE = r"(train|val)_data_step\d+\.jsonl"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from siwork.files.lines import Skips, counted, existing, files, objects
+from siwork.files.values import real, shown, text
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.identity import problem_id
-from siwork.importers.lines import Skips, counted, existing, files, objects
 from siwork.importers.shared import complete, log_probability, nothing, step_of, token_ids
-from siwork.importers.values import real, shown, text
 from siwork.schema import ImportFormatError, KnobError
 
 Decode = Callable[[list[int]], str]

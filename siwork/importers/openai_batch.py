@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from siwork.files.lines import Skips, counted, existing, files, objects
+from siwork.files.values import real, said, text, whole
 from siwork.importers.checkpoints import rounds_of
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing, files, objects
 from siwork.importers.shared import complete
-from siwork.importers.values import real, said, text, whole
 from siwork.schema import ImportFormatError, KnobError
 
 KIND = "OpenAI-style batch"

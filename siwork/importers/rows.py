@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from siwork.files.lines import Skips, existing, files
+from siwork.files.parquets import BROKEN, numbers_of, short, table_of
 from siwork.importers.found import OTHER, PLAIN, REWARD, Found, column_type, together
-from siwork.importers.lines import Skips, existing, files
-from siwork.importers.parquets import BROKEN, numbers_of, short, table_of
 from siwork.importers.shared import complete
 from siwork.schema import ImportFormatError, SchemaError, check
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from siwork.importers.lines import folders
-from siwork.importers.pickles import refuse_pickle
-from siwork.importers.values import real, whole
+from siwork.files.lines import folders
+from siwork.files.pickles import refuse_pickle
+from siwork.files.values import real, whole
 from siwork.schema import ImportFormatError
 
 _THROUGHOUT = ("agent",)  # columns that may not be null

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from siwork.files.lines import Skips, counted, existing, files, folders, number_in, objects
+from siwork.files.pickles import pickled_in
+from siwork.files.values import real, said, shown, text
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing, files, folders, number_in, objects
-from siwork.importers.pickles import pickled_in
 from siwork.importers.shared import complete, field, nothing, numbers, run_name, total
-from siwork.importers.values import real, said, shown, text
 
 _OTHERS = ("data_source", "env_class")
 _STEP = r"global_step_\d+_evals"

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from siwork.files.lines import Skips, document, existing, files, folders, objects
+from siwork.files.values import real, said, shown
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.identity import first_of_repeats
-from siwork.importers.lines import Skips, document, existing, files, folders, objects
 from siwork.importers.shared import above_zero, complete, nothing, records, run_name, step_of
-from siwork.importers.values import real, said, shown
 from siwork.schema import ImportFormatError
 
 _NAME = "completions.jsonl"

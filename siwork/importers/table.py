@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from siwork.files.lines import Skips, counted
+from siwork.files.sources import Row, Source, rows_of, sources_of
+from siwork.files.values import real, said, shown, truth, whole
 from siwork.importers.checkpoints import rounds_of, step_in
 from siwork.importers.found import OTHER, PLAIN, REWARD, Collected, Found, together
-from siwork.importers.lines import Skips, counted
 from siwork.importers.shared import complete
-from siwork.importers.sources import Row, Source, rows_of, sources_of
-from siwork.importers.values import real, said, shown, truth, whole
 from siwork.schema import ImportFormatError, KnobError, nearest
 from siwork.schema.tables import ROWS
 

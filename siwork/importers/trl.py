@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from siwork.files.lines import Skips, document, existing, files, folders, number_in
+from siwork.files.parquets import numbers_of, table_of, values_of
+from siwork.files.values import said, shown, whole
 from siwork.importers.found import OTHER, REWARD, Found, together
 from siwork.importers.identity import first_of_repeats
-from siwork.importers.lines import Skips, document, existing, files, folders, number_in
-from siwork.importers.parquets import numbers_of, table_of, values_of
-from siwork.importers.values import said, shown, whole
 from siwork.schema import ImportFormatError
 
 _FILE = r"completions_\d+\.parquet"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from siwork.files.values import series, truth
 from siwork.importers.found import OTHER, REWARD
-from siwork.importers.values import series, truth
 from siwork.schema import ImportFormatError, KnobError, nearest
 
 Gold = str | Callable[[dict[str, Any]], Any] | Any  # a column, a function of a row, or a task

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from siwork.files.lines import Skips, document, existing, files, folders, natural, number_in, objects
+from siwork.files.values import text
 from siwork.importers.found import Collected, Found, together
-from siwork.importers.lines import Skips, document, existing, files, folders, natural, number_in, objects
 from siwork.importers.shared import above_zero, below, complete, field, nothing, run_name, step_of
-from siwork.importers.values import text
 from siwork.importers.verifiers_rows import Row, of_episode, of_row
 from siwork.schema import KnobError
 

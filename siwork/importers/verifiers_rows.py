@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
+from siwork.files.values import real, said, shown, text, truth, whole
 from siwork.importers.shared import above_zero, field, log_probability, mean, numbers, records, total
-from siwork.importers.values import real, said, shown, text, truth, whole
 
 _LIMITS = frozenset(("max_turns", "max_input_tokens", "max_output_tokens", "max_total_tokens", "compaction_failed"))
 _TIMES = frozenset(("num_turns",))  # metrics that the framework itself adds to each row

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from siwork.files.lines import Skips, counted, existing, files, folders, number_in, objects
+from siwork.files.values import real, shown, text, truth, whole
 from siwork.importers.found import REWARD, Collected, Found, together
-from siwork.importers.lines import Skips, counted, existing, files, folders, number_in, objects
-from siwork.importers.values import real, shown, text, truth, whole
 from siwork.schema import ImportFormatError
 
 _FILE = r"\d+\.jsonl"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
+from siwork.files.lines import existing
 from siwork.importers.formats import FORMATS
 from siwork.importers.imported import Asked, Imported
-from siwork.importers.lines import existing
 from siwork.schema import ImportFormatError, KnobError, nearest
 
 _DEPTH, _MOST = 6, 20_000  # folders below each other, and files, that are looked at

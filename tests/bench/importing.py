@@ -22,7 +22,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from siwork import from_table, from_verl
-from siwork.importers.lines import Skips, objects
+from siwork.files.lines import Skips, objects
 from tests.bench.references import ONE_THREAD
 from tests.bench.scale import _peak, _verdict
 from tests.bench.timing import in_turn, ratio

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from siwork.importers.lines import Skips
+from siwork.files.lines import Skips
 
 BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)  # what Arrow raises for foreign files
 

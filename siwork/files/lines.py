@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from siwork.importers.pickles import refuse_pickle
-from siwork.importers.values import text
+from siwork.files.pickles import refuse_pickle
+from siwork.files.values import text
 from siwork.schema import ImportFormatError
 
 LONGEST = 1 << 26  # bytes of a line; a longer one is counted and passed over
@@ -161,6 +161,15 @@ def files(folder: Path, pattern: str) -> list[Path]:
 def folders(folder: Path, pattern: str) -> list[Path]:
     """The folders directly in one folder whose whole name fits, numbers in their order; links are not followed."""
     return [folder / entry.name for entry in _entries(folder, pattern) if entry.is_dir(follow_symlinks=False)]
+
+
+def below(folder: Path, pattern: str, depth: int) -> list[Path]:
+    """The regular files at most so many folders deep whose whole name fits, numbers in order; no link to a folder is followed.
+
+    Raises ImportFormatError when the folder cannot be listed.
+    """
+    deeper = folders(folder, r"(?s).*") if depth else []
+    return [*files(folder, pattern), *(place for each in deeper for place in below(each, pattern, depth - 1))]
 
 
 def _entries(folder: Path, pattern: str) -> list[os.DirEntry[str]]:

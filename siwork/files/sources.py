@@ -13,9 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from siwork.importers.checkpoints import below
-from siwork.importers.lines import LONGEST, Skips, document, existing, objects
-from siwork.importers.parquets import BROKEN, short
+from siwork.files.lines import LONGEST, Skips, below, document, existing, objects
+from siwork.files.parquets import BROKEN, short
 from siwork.schema import ImportFormatError
 
 Row = dict[str, Any]
