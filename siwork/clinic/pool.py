@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from siwork.policies.candidates import Table
-from siwork.tasks import Task, task_of
+from siwork.tasks import synthetic, task_of
 
 TASK = "countdown"
 TRAIN, HELDOUT = 330, 130  # problems of each split; a run draws its own from them
@@ -55,7 +55,7 @@ def pool() -> Pool:
     >>> pool().problems["split"].value_counts().to_dict()
     {'train': 330, 'heldout': 130}
     """
-    task: Task = task_of(TASK)
+    task = synthetic(task_of(TASK), "the clinic")
     problems = pd.concat([task.problems("train", TRAIN), task.problems("heldout", HELDOUT)], ignore_index=True)
     table = Table(task, LISTED).seen(problems["prompt"].tolist())
     width = table.live.shape[1]

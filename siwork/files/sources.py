@@ -56,6 +56,18 @@ def sources_of(path: Path) -> list[Source]:
     return [Source(_step_folder(place, path), _split(place.parent.name, place.stem), place) for place in found]
 
 
+def split_of(name: str) -> str | None:
+    """The split that others call so: train, heldout or beyond; None for a name that says neither.
+
+    >>> split_of("Test"), split_of("train"), split_of("red")
+    ('heldout', 'train', None)
+    """
+    found = name.strip().lower()
+    if found in _HELD:
+        return "heldout"
+    return {"train": "train", "training": "train", "beyond": "beyond", "hard": "beyond", "ood": "beyond"}.get(found)
+
+
 def _step_folder(place: Path, path: Path) -> str:
     """The folders from the one that was named down to a file's, but for one that is a split's."""
     home = place.parent.relative_to(path)
@@ -93,7 +105,7 @@ def rows_of(source: Source, skips: Skips, only: Collection[str] | None = None) -
     if kind is None:
         raise ImportFormatError(f"{source.path} is none of .{', .'.join(_KINDS)}; convert it, or pass a DataFrame")
     if kind in ("parquet", "arrow"):
-        yield from _columnar(source.path, kind, skips, only)
+        yield from _records(_columnar(source.path, kind, skips, only), source.path, skips)
     else:
         yield from {"csv": _csv, "jsonl": objects, "json": _json}[kind](source.path, skips)
 
@@ -174,17 +186,38 @@ def _begin(path: Path) -> bytes:
         raise ImportFormatError(f"{path} cannot be read: {error.strerror}; make it readable and try again") from None
 
 
-def _columnar(path: Path, kind: str, skips: Skips, only: Collection[str] | None) -> Iterator[tuple[int, Row]]:
-    """Rows of a file of columns; offsets and texts are checked before a value is touched."""
+def batches_of(source: Source, skips: Skips, only: Collection[str] | None = None) -> Iterator[pa.RecordBatch] | None:
+    """The rows of a source as batches of columns, checked before a value is touched; None where the file is none of columns.
+
+    only : columns that are read; None reads all
+    """
+    kind = _KINDS.get(source.path.suffix[1:].lower())
+    if source.frame is not None or kind not in ("parquet", "arrow"):
+        return None
+    return _columnar(source.path, kind, skips, only)
+
+
+def _columnar(path: Path, kind: str, skips: Skips, only: Collection[str] | None) -> Iterator[pa.RecordBatch]:
+    """Batches of a file of columns; offsets and texts are checked before a value is touched."""
     number = 0
     try:
         for batch in _parquet(path, only) if kind == "parquet" else _arrow(path, only):
             batch.validate(full=True)
+            yield batch
+            number += len(batch)
+    except BROKEN as error:
+        skips.add(path, number, f"no {kind.capitalize()} file to its end ({short(error)})")
+
+
+def _records(batches: Iterator[pa.RecordBatch], path: Path, skips: Skips) -> Iterator[tuple[int, Row]]:
+    number = 0
+    try:
+        for batch in batches:
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
     except BROKEN as error:
-        skips.add(path, number, f"no {kind.capitalize()} file to its end ({short(error)})")
+        skips.add(path, number, f"a value that Python does not have ({short(error)})")
 
 
 def _parquet(path: Path, only: Collection[str] | None) -> Iterator[pa.RecordBatch]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from siwork.policies.base import Texts
 from siwork.policies.chance import key_of
 from siwork.schema import KnobError
-from siwork.tasks import Task
+from siwork.tasks import Synthetic
 
 STYLES = 8
 _DIGITS = re.compile(r"\d+")
@@ -49,7 +49,7 @@ class Resolved(NamedTuple):
 class Table:
     """The problems known so far, one padded row each (P, M). Never changed in place, so copies may share it."""
 
-    task: Task
+    task: Synthetic
     n: int  # candidates asked of the task
     facts: tuple[Facts, ...] = ()
     rows: Mapping[str, int] = field(default_factory=dict)  # prompt → row
@@ -178,7 +178,7 @@ def arrow(texts: Texts) -> pa.StringArray:
 
 
 @lru_cache(maxsize=65_536)
-def facts_of(task: Task, prompt: str, n: int) -> Facts:
+def facts_of(task: Synthetic, prompt: str, n: int) -> Facts:
     """The candidates a task lists for a prompt; a pure function, kept so that a new policy starts at once.
 
     Raises KnobError when the task lists none.
@@ -189,7 +189,7 @@ def facts_of(task: Task, prompt: str, n: int) -> Facts:
     return _judged(task, prompt, texts, len(texts))
 
 
-def _judged(task: Task, prompt: str, texts: tuple[str, ...], listed: int) -> Facts:
+def _judged(task: Synthetic, prompt: str, texts: tuple[str, ...], listed: int) -> Facts:
     answers = tuple(_answer(task, prompt, text) for text in texts)
     first: dict[str, int] = {}
     group = [-1 if a is None else first.setdefault(a, i) for i, a in enumerate(answers)]
@@ -211,5 +211,5 @@ def style_of(text: str) -> int:
 
 
 @lru_cache(maxsize=262_144)
-def _answer(task: Task, prompt: str, text: str) -> str | None:
+def _answer(task: Synthetic, prompt: str, text: str) -> str | None:
     return task.answer(prompt, text)

@@ -19,7 +19,7 @@ from siwork.policies.threads import Workers
 from siwork.policies.tiny import TinyPolicy
 from siwork.policies.training import Ascent
 from siwork.schema import KnobError, format_call
-from siwork.tasks import Task
+from siwork.tasks import Synthetic
 from siwork.tasks.base import is_held_out
 
 _WARM_UP = 0.05  # share of the steps
@@ -32,7 +32,7 @@ class Examples(NamedTuple):
     response: list[str]
 
 
-def examples(task: Task, n: int, seed: int, *, hint_share: float = 0.15, beyond_share: float = 0.05) -> Examples:
+def examples(task: Synthetic, n: int, seed: int, *, hint_share: float = 0.15, beyond_share: float = 0.05) -> Examples:
     """n prompts of a task with right answers; held-out prompts are left out, unless the task is to be memorised.
 
     A hint that is itself a right response is what the example says.
@@ -57,7 +57,7 @@ def examples(task: Task, n: int, seed: int, *, hint_share: float = 0.15, beyond_
     raise KnobError(f"{task} gave {len(found.prompt)} prompts that may be taught, {n} were asked; make pool smaller")
 
 
-def _taught(task: Task, prompt: str, hint_share: float, rng: np.random.Generator) -> tuple[str, str]:
+def _taught(task: Synthetic, prompt: str, hint_share: float, rng: np.random.Generator) -> tuple[str, str]:
     if not task.hints or rng.random() >= hint_share:
         return prompt, task.write(prompt, rng)
     kind = task.hints[rng.integers(len(task.hints))]
@@ -66,7 +66,7 @@ def _taught(task: Task, prompt: str, hint_share: float, rng: np.random.Generator
 
 
 def pretrain(
-    task: Task,
+    task: Synthetic,
     shape: Shape | None = None,
     *,
     steps: int = 3000,
@@ -134,7 +134,7 @@ def _batches(n: int, size: int, steps: int, rng: np.random.Generator) -> np.ndar
     return order[: steps * size].reshape(steps, size)
 
 
-def _origin(task: Task, shape: Shape, numbers: dict[str, float]) -> dict[str, str]:
+def _origin(task: Synthetic, shape: Shape, numbers: dict[str, float]) -> dict[str, str]:
     try:
         made_with = version("siwork")
     except PackageNotFoundError:

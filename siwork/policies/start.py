@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from siwork.schema import Knobbed, RunError, format_call, knob, shipped
-from siwork.tasks import Task
+from siwork.tasks import Synthetic, Task, synthetic
 
 if TYPE_CHECKING:
     from siwork.policies.tiny import TinyPolicy
@@ -37,18 +37,22 @@ class Tiny(Knobbed):
         return format_call(self)
 
     def build_for(self, task: Task) -> TinyPolicy:
-        """The policy that a task starts from. Raises RunError when no weights ship for it, or a file cannot be read."""
+        """The policy that a task starts from.
+
+        Raises RunError when no weights ship for it, or a file cannot be read; KnobError for a task without a vocabulary.
+        """
+        played = synthetic(task, f"policy {self.name!r}")
         from siwork.policies.tiny import TinyPolicy
 
         if self.start == "fresh":
-            return TinyPolicy.create(task.vocabulary, task.max_tokens, seed=self.seed)
-        return self._of(task, Path(self.weights) if self.weights else _shipped(task))
+            return TinyPolicy.create(played.vocabulary, played.max_tokens, seed=self.seed)
+        return self._of(played, Path(self.weights) if self.weights else _shipped(played))
 
     def restore(self, task: Task, folder: Path) -> TinyPolicy:
         """The policy of a task with the parameters that `save` wrote into a folder. Raises RunError as `load`."""
-        return self._of(task, Path(folder) / FILE)
+        return self._of(synthetic(task, f"policy {self.name!r}"), Path(folder) / FILE)
 
-    def _of(self, task: Task, path: Path) -> TinyPolicy:
+    def _of(self, task: Synthetic, path: Path) -> TinyPolicy:
         from siwork.policies.tiny import TinyPolicy
 
         policy = TinyPolicy.read(path)
@@ -60,7 +64,7 @@ class Tiny(Knobbed):
         return policy
 
 
-def _shipped(task: Task) -> Path:
+def _shipped(task: Synthetic) -> Path:
     """Weights that ship for a task."""
     if path := shipped("base", f"{task.name}.safetensors"):
         return path

@@ -26,7 +26,7 @@ from siwork.policies.chance import entropy, invert, log_total, normal, tempered,
 from siwork.policies.exact import truth
 from siwork.policies.weights import OUTSIDE, SHARED, Weights
 from siwork.schema import Knobbed, KnobError, RunError, check, format_call, knob
-from siwork.tasks import Task
+from siwork.tasks import Synthetic, Task, synthetic
 
 SHARED_RATE, PRIVATE_RATE = 0.05, 0.06  # standard steps at sharing 1 and 0, nats a unit of gradient
 STEEPEST = 3.0  # bound of sharpness either way: base logits times e³ leave one response, times e⁻³ leave all
@@ -62,8 +62,8 @@ class Tabular(Knobbed):
         return format_call(self)
 
     def build_for(self, task: Task) -> TabularPolicy:
-        """The base policy for a task; it knows no problem yet."""
-        return TabularPolicy(self, task)
+        """The base policy for a task; it knows no problem yet. Raises KnobError for a task without candidates."""
+        return TabularPolicy(self, synthetic(task, f"policy {self.name!r}"))
 
     def restore(self, task: Task, folder: Path) -> TabularPolicy:
         """The policy of a task with the parameters that `save` wrote into a folder. Raises RunError as `load`."""
@@ -105,7 +105,7 @@ class TabularPolicy:
 
     name = "tabular"
 
-    def __init__(self, make: Tabular, task: Task) -> None:
+    def __init__(self, make: Tabular, task: Synthetic) -> None:
         self.make, self.task = make, task
         self.weights = Weights(task, make.candidates, make.base, make.hint_strength)
 

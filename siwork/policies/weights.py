@@ -22,7 +22,7 @@ from siwork.policies.base import Texts
 from siwork.policies.candidates import STYLES, Resolved, Table, arrow, unhinted
 from siwork.policies.chance import log_total
 from siwork.schema import BANDS
-from siwork.tasks import Task
+from siwork.tasks import Synthetic
 from siwork.tasks.base import band
 
 OUTSIDE = float(np.log(1e-4))  # nats: floor of a response that is no candidate, and where it enters when trained on
@@ -51,7 +51,7 @@ class Weights:
 
     def __init__(
         self,
-        task: Task,
+        task: Synthetic,
         n: int,
         base: Callable[[Table, np.ndarray], np.ndarray],
         hint_strength: float,

@@ -3,7 +3,8 @@
 formula := slot (("·" | "|") slot)*
 slot    := call ("+" call)*
 call    := name [ "(" [ argument ("," argument)* ] ")" ]
-argument := [name "="] (number | word | "true" | "false")
+argument := [name "="] (number | word | text | "true" | "false")
+text    := '"' … '"', in which \\" is a quotation mark, \\n a new line and \\\\ a backslash
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from siwork.schema.knobs import Knobbed, knobs_of
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])
-    |(?P<word>[A-Za-z_][\w\-]*)|"(?P<text>[^"\n]*)"|(?P<mark>[()+,=·|]))""",
+    |(?P<word>[A-Za-z_][\w\-]*)|"(?P<text>(?:[^"\\\n]|\\.)*+)"|(?P<mark>[()+,=·|]))""",
     re.VERBOSE,
 )
+_WRITTEN = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
+_READ = {"\\": "\\", '"': '"', "n": "\n"}  # a backslash before anything else stands for itself
 _LONGEST = 2000  # characters; a formula is a line, not a file
 
 
@@ -81,7 +84,9 @@ def _literal(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    return value if re.fullmatch(r"[A-Za-z_][\w\-]*", value) and value not in ("true", "false") else f'"{value}"'
+    if re.fullmatch(r"[A-Za-z_][\w\-]*", value) and value not in ("true", "false"):
+        return str(value)
+    return '"' + re.sub(r'[\\"\n]', lambda mark: _WRITTEN[mark[0]], value) + '"'
 
 
 class _Reader:
@@ -160,7 +165,7 @@ class _Reader:
             self._next()
             return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
         if self.kind == "text":
-            text = self.value
+            text = re.sub(r'\\([\\"n])', lambda mark: _READ[mark[1]], self.value)
             self._next()
             return text
         return _word_value(self.word("a number or a word"))

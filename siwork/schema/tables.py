@@ -89,8 +89,8 @@ PROBLEMS = (
     Column("split", TEXT, "train, heldout or beyond", choices=SPLITS),
     Column("task", TEXT, "name of the task"),
     Column("prompt", TEXT, "the prompt without any hint"),
-    Column("difficulty", REAL, "fixed before any outcome: 0 easy … 1 hard", low=0, high=1),
-    Column("band", WHOLE, "fifth of the difficulty: 0 the hardest … 4 the easiest", low=0, high=4),
+    Column("difficulty", REAL, "fixed before any outcome: 0 easy … 1 hard", nullable=True, low=0, high=1),
+    Column("band", WHOLE, "fifth of the difficulty: 0 the hardest … 4 the easiest", nullable=True, low=0, high=4),
     Column("answer", TEXT, "canonical form of one right answer", nullable=True),
     Column("n_solutions", WHOLE, "number of different right answers, null when not enumerable", nullable=True, low=0),
 )

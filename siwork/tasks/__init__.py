@@ -4,7 +4,7 @@ from typing import Any
 
 from siwork.schema import KnobError, nearest, parse_call
 from siwork.tasks.add import Add
-from siwork.tasks.base import Item, Task
+from siwork.tasks.base import Item, Synthetic, Task, synthetic
 from siwork.tasks.countdown import Countdown
 from siwork.tasks.expr import Expr
 from siwork.tasks.facts import Facts
@@ -38,4 +38,4 @@ def _kind(name: str) -> type[Task]:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Item", "Task", "task", "task_of"]
+__all__ = ["TASKS", "Item", "Synthetic", "Task", "synthetic", "task", "task_of"]

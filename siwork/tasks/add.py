@@ -10,14 +10,14 @@ from typing import ClassVar
 import numpy as np
 
 from siwork.schema import KnobError, knob, nearest
-from siwork.tasks.base import Item, Task
+from siwork.tasks.base import Item, Synthetic
 
 _FURTHER = 4  # digits that `beyond` goes past the longest trained length
 _NUMBER = re.compile(r"[0-9]{1,25}")  # 20 + 4 digits give a sum of at most 25
 
 
 @dataclass(frozen=True)
-class Add(Task):
+class Add(Synthetic):
     """The sum of two numbers of the same length, by default with the lowest digit first.
 
     Both operands have L digits, L uniform on 1 … `digits` (0 … 9 for L = 1); hardness is L. Beyond draws L from

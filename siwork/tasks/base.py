@@ -7,8 +7,9 @@ response, so a task read back from its formula (`countdown(numbers=4)`) is the s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -32,18 +33,91 @@ class Item(NamedTuple):
 
 
 class Task(Knobbed, ABC):
-    """Base of all tasks. A subclass gives `draw`, `answer`, `is_right`, `write`, `candidates` and a vocabulary.
-
-    Prompts and responses are made of `vocabulary` tokens only (plus `#` and `>` around a hint).
-    """
+    """Base of all tasks: problems, a canonical answer, a check. A subclass gives `problems`, `answer`, `is_right`."""
 
     name: ClassVar[str]
     sentence: ClassVar[str]
     hints: ClassVar[tuple[str, ...]] = ()
-    memorised: ClassVar[bool] = False  # nothing can be inferred, so base models are taught the held-out prompts too
     has_steps: ClassVar[bool] = False  # responses hold written steps, which `executed` carries out
 
     # ── given by each task ─────────────────────────────────────────────────────────────────────────────
+    @abstractmethod
+    def problems(self, split: str, n: int, seed: int = 0) -> pd.DataFrame:
+        """Table of `n` problems of a split (PROBLEMS).
+
+        The same (split, seed) always gives the same problems, and a longer draw starts with the shorter one. Prompts
+        are unique within a split, and no held-out prompt is a train prompt of any seed.
+
+        Raises KnobError for an unknown split, n < 1, or more problems than the task has.
+        """
+
+    @abstractmethod
+    def answer(self, prompt: str, response: str) -> str | None:
+        """Canonical answer in a response, None when it cannot be read. Never raises, whatever the text."""
+
+    @abstractmethod
+    def is_right(self, prompt: str, response: str) -> bool:
+        """Exact check of a response. Never raises, whatever the text."""
+
+    def write(self, prompt: str, rng: np.random.Generator) -> str:
+        """A right response (the real data of this task). Raises KnobError for a task that has none."""
+        raise KnobError(f"{self} writes no right responses; take a recipe without mix(real)")
+
+    def hint_text(self, prompt: str, kind: str) -> str:
+        """Text of a hint of that kind, one of `hints`. Raises KnobError when the task has none of that kind."""
+        raise KnobError(f"task {self.name!r} has no hint {kind!r}; {nearest(kind, self.hints or ('none',))}")
+
+    def solutions(self, prompt: str) -> frozenset[str] | None:
+        """All right answers in canonical form, None when they cannot be enumerated."""
+        return None
+
+    def executed(self, prompt: str, response: str) -> str | None:
+        """One character a written step of a response, 1 right and 0 wrong; None where none is written. Never raises."""
+        return None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that hold problems."""
+        return SPLITS
+
+    def fixed(self) -> Task:
+        """The same task with all that its call text needs to mean the same later and elsewhere."""
+        return self
+
+    # ── the same for all ───────────────────────────────────────────────────────────────────────────────
+    def __str__(self) -> str:
+        return format_call(self)
+
+    def hinted(self, prompt: str, kind: str) -> str:
+        """The prompt with a hint: `prompt#hint>`. Raises KnobError for a hint the task does not have."""
+        if kind not in self.hints:
+            raise KnobError(f"task {self.name!r} has no hint {kind!r}; {nearest(kind, self.hints or ('none',))}")
+        return f"{prompt}#{self.hint_text(prompt, kind)}>"
+
+    def answers(self, rows: pd.DataFrame) -> pd.Series:
+        """Canonical answers of a row table (columns prompt, response), Arrow strings, null when unreadable."""
+        return self._memo("answer")(rows)
+
+    def check(self, rows: pd.DataFrame) -> pd.Series:
+        """Truth of a row table (columns prompt, response), Arrow bool."""
+        return self._memo("is_right")(rows)
+
+    def steps(self, rows: pd.DataFrame) -> pd.Series:
+        """Executed steps of a row table (columns prompt, response), Arrow strings such as `101`, null where there are none."""
+        return self._memo("executed")(rows)
+
+    def _memo(self, what: str) -> Memo:
+        return _remembered(self, what)
+
+
+class Synthetic(Task):
+    """Base of tasks that make their own problems. A subclass gives `draw`, `write`, `candidates` and a vocabulary, too.
+
+    Prompts and responses are made of `vocabulary` tokens only (plus `#` and `>` around a hint).
+    """
+
+    memorised: ClassVar[bool] = False  # nothing can be inferred, so base models are taught the held-out prompts too
+
     @property
     @abstractmethod
     def vocabulary(self) -> tuple[str, ...]:
@@ -59,14 +133,6 @@ class Task(Knobbed, ABC):
         """One problem; `beyond` draws from the harder distribution that is never trained on."""
 
     @abstractmethod
-    def answer(self, prompt: str, response: str) -> str | None:
-        """Canonical answer in a response, None when it cannot be read. Never raises, whatever the text."""
-
-    @abstractmethod
-    def is_right(self, prompt: str, response: str) -> bool:
-        """Exact check of a response. Never raises, whatever the text."""
-
-    @abstractmethod
     def write(self, prompt: str, rng: np.random.Generator) -> str:
         """A right response, written the way the base model is taught to (the real data of this task)."""
 
@@ -74,40 +140,9 @@ class Task(Knobbed, ABC):
     def candidates(self, prompt: str, rng: np.random.Generator, n: int = 24) -> list[str]:
         """About `n` different responses a weak policy might give: right ones (all, up to n/2) and wrong ones."""
 
-    def hint_text(self, prompt: str, kind: str) -> str:
-        """Text of a hint of that kind, one of `hints`. Raises KnobError when the task has none of that kind."""
-        raise KnobError(f"task {self.name!r} has no hint {kind!r}; {nearest(kind, self.hints or ('none',))}")
-
-    def solutions(self, prompt: str) -> frozenset[str] | None:
-        """All right answers in canonical form, None when they cannot be enumerated."""
-        return None
-
-    def executed(self, prompt: str, response: str) -> str | None:
-        """One character a written step of a response, 1 right and 0 wrong; None where none is written. Never raises."""
-        return None
-
-    # ── the same for all ───────────────────────────────────────────────────────────────────────────────
-    def __str__(self) -> str:
-        return format_call(self)
-
-    def hinted(self, prompt: str, kind: str) -> str:
-        """The prompt with a hint: `prompt#hint>`. Raises KnobError for a hint the task does not have."""
-        if kind not in self.hints:
-            raise KnobError(f"task {self.name!r} has no hint {kind!r}; {nearest(kind, self.hints or ('none',))}")
-        return f"{prompt}#{self.hint_text(prompt, kind)}>"
-
     def problems(self, split: str, n: int, seed: int = 0) -> pd.DataFrame:
-        """Table of `n` problems of a split.
-
-        Ids are `train/0` …; the same (split, seed) always gives the same problems, and a longer draw starts with
-        the shorter one. Prompts are unique within a split, and no held-out prompt is a train prompt of any seed.
-
-        Raises KnobError for an unknown split, n < 1, or more problems than the task has.
-        """
-        if split not in SPLITS:
-            raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(split, SPLITS)}")
-        if n < 1:
-            raise KnobError(f"problems must be at least 1, got {n}")
+        """Table of `n` problems of a split, drawn; ids are `train/0` …. Raises as `Task.problems`."""
+        check_draw(split, n)
         items = self._distinct(split, n, seed)
         difficulty = self.difficulty(np.array([item.hardness for item in items]))
         columns = {
@@ -120,27 +155,11 @@ class Task(Knobbed, ABC):
             "answer": [item.answer for item in items],
             "n_solutions": [item.n_solutions for item in items],
         }
-        table = pa.table(columns, schema=arrow_schema(PROBLEMS))
-        return table.to_pandas(types_mapper=pd.ArrowDtype)
+        return problem_table(columns)
 
     def difficulty(self, hardness: np.ndarray) -> np.ndarray:
         """Rank of each hardness among the task's own different problems, 0 easy … 1 hard; ties get their middle rank."""
-        reference = _reference_hardness(self)
-        below = np.searchsorted(reference, hardness, side="left")
-        upto = np.searchsorted(reference, hardness, side="right")
-        return (below + upto) / (2 * len(reference))
-
-    def answers(self, rows: pd.DataFrame) -> pd.Series:
-        """Canonical answers of a row table (columns prompt, response), Arrow strings, null when unreadable."""
-        return _remembered(self, "answer")(rows)
-
-    def check(self, rows: pd.DataFrame) -> pd.Series:
-        """Truth of a row table (columns prompt, response), Arrow bool."""
-        return _remembered(self, "is_right")(rows)
-
-    def steps(self, rows: pd.DataFrame) -> pd.Series:
-        """Executed steps of a row table (columns prompt, response), Arrow strings such as `101`, null where there are none."""
-        return _remembered(self, "executed")(rows)
+        return ranks(hardness, _reference_hardness(self))
 
     def _distinct(self, split: str, n: int, seed: int) -> list[Item]:
         rng = np.random.default_rng([seed, SPLITS.index(split)])
@@ -156,6 +175,44 @@ class Task(Knobbed, ABC):
         )
 
 
+def synthetic(task: Task, who: str) -> Synthetic:
+    """The task itself, where it makes its own problems.
+
+    who : what asks, for the sentence. Raises KnobError for a task that has no vocabulary.
+    """
+    if isinstance(task, Synthetic):
+        return task
+    raise KnobError(
+        f"{who} needs a task that makes its own problems from a small vocabulary, such as countdown; "
+        f'{task.name!r} holds any text: take a language model, as policy hf("path/to/model")'
+    )
+
+
+def check_draw(split: str, n: int) -> None:
+    """Nothing. Raises KnobError for an unknown split or n < 1."""
+    if split not in SPLITS:
+        raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(split, SPLITS)}")
+    if n < 1:
+        raise KnobError(f"problems must be at least 1, got {n}")
+
+
+def problem_table(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Columns of PROBLEMS as a table of Arrow types."""
+    table: pd.DataFrame = pa.table(dict(columns), schema=arrow_schema(PROBLEMS)).to_pandas(types_mapper=pd.ArrowDtype)
+    return table
+
+
+def ranks(hardness: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Rank (n,) of each hardness among the sorted `reference` (m,), 0 easy … 1 hard; ties get their middle rank.
+
+    >>> ranks(np.array([5.0, 1.0]), np.array([1.0, 1.0, 5.0, 9.0])).tolist()
+    [0.625, 0.25]
+    """
+    below = np.searchsorted(reference, hardness, side="left")
+    upto = np.searchsorted(reference, hardness, side="right")
+    return (below + upto) / (2 * len(reference))
+
+
 def band(difficulty: np.ndarray) -> np.ndarray:
     """Band of each difficulty: 4 the easiest fifth … 0 the hardest."""
     return 4 - np.minimum((np.asarray(difficulty) * 5).astype(int), 4)
@@ -167,7 +224,7 @@ def is_held_out(prompt: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _reference_hardness(task: Task) -> np.ndarray:
+def _reference_hardness(task: Synthetic) -> np.ndarray:
     rng = np.random.default_rng(20_260_101)
     items = (task.draw(rng) for _ in range(_REFERENCE))
     # each prompt once, as in `problems`: a Zipf head would else fill the easy fifths with a handful of problems

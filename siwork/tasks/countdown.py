@@ -15,7 +15,7 @@ import numpy as np
 
 from siwork.schema import KnobError, knob, nearest
 from siwork.tasks.arithmetic import Branch, Core, Form, Leaf, Node, canonical, combine, form, leaves, parse, show, value
-from siwork.tasks.base import Item, Task
+from siwork.tasks.base import Item, Synthetic
 
 Numbers: TypeAlias = tuple[int, ...]
 Ratio: TypeAlias = tuple[int, int]  # reduced, denominator > 0; a Fraction takes ten times as long
@@ -28,7 +28,7 @@ _OPERATORS = {"all": "+-*/", "no_division": "+-*"}
 
 
 @dataclass(frozen=True)
-class Countdown(Task):
+class Countdown(Synthetic):
     """Reach a target from numbers, each used exactly once: `3 5 7=22:` → `3*5+7`.
 
     A problem is a random expression over random numbers, kept when its value is a whole number in 1 … limit; so every

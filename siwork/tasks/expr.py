@@ -13,7 +13,7 @@ import numpy as np
 
 from siwork.schema import KnobError, knob, nearest
 from siwork.tasks.arithmetic import Leaf, Node, parse
-from siwork.tasks.base import Item, Task
+from siwork.tasks.base import Item, Synthetic
 
 _LARGEST = 99  # of every value, either sign
 _DEEPEST, _FURTHER, _EXTRA = 8, 2, 2  # depth of any problem, levels past `depth`, operations beside the longest chain
@@ -24,7 +24,7 @@ _SAID = re.compile(r"(~?[0-9]{1,9})([-+*])(~?[0-9]{1,9})=(~?[0-9]{1,9})")
 
 
 @dataclass(frozen=True)
-class Expr(Task):
+class Expr(Synthetic):
     """Value of a bracketed expression: `((3+4)*2)-5=` → `3+4=7;7*2=14;14-5=9`.
 
     Leaves are 1 … 9, every value on the way is in −99 … 99; depth, the longest chain of operations, is uniform on

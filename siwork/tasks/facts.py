@@ -13,14 +13,14 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from siwork.schema import KnobError, knob, nearest
-from siwork.tasks.base import Item, Task
+from siwork.tasks.base import Item, Synthetic
 
 _VALUE = re.compile(r"[A-Z]{2}")
 _VALUES = tuple("".join(pair) for pair in product(ascii_uppercase, repeat=2))
 
 
 @dataclass(frozen=True)
-class Facts(Task):
+class Facts(Synthetic):
     """The value of a key; both are arbitrary codes, so checking needs the same knowledge as answering.
 
     A key is three small letters, its value two capitals; which belong together, and which key is how frequent, is

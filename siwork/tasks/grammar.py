@@ -20,7 +20,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from siwork.schema import KnobError, knob
-from siwork.tasks.base import Item, Task
+from siwork.tasks.base import Item, Synthetic
 from siwork.tasks.facts import draw_rank, zipf
 
 _LONGEST = 2000  # characters of a text that is read at all
@@ -59,7 +59,7 @@ class _Choice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Grammar(Task):
+class Grammar(Synthetic):
     """Continue a text of a small language, e.g. `BanoThatCati` + `DatiLano.`; any text of the language is right.
 
     Leaves are `words` words (45 % nouns, 35 % verbs, 20 % adjectives), drawn within each part of speech by Zipf's law.
