@@ -1,0 +1,1 @@
+"""`table`: the user's own prompts and answers as a task: rows, templates, checks, difficulty."""
