@@ -20,7 +20,7 @@ from siwork.policies import Policy
 from siwork.recipes import Recipe
 from siwork.schema import SiworkError
 from siwork.store import Run, Writer, log_file
-from siwork.tasks import Task
+from siwork.tasks import Task, task_of
 
 _NICE = 10  # rounds make way for the notebook and the browser that look at them
 _started: list[subprocess.Popen[bytes]] = []  # kept so that finished children are reaped
@@ -78,7 +78,7 @@ def launch(recipe: str | Recipe, task: str | Task, policy: str | Policy, **more:
     Takes what `run` takes except `on_round`. `Run.status()` tells where it is, `Run.request_stop()` ends it after
     its present stage. Raises as `run` does for a recipe, task, policy or folder that cannot be.
     """
-    found = prepare(recipe, task, policy, **more)
+    found = prepare(recipe, task_of(str(task)), policy, **more)  # the child has nothing but the text
     start(found.folder)
     return found
 

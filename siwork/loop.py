@@ -35,12 +35,13 @@ class Sizes(Knobbed):
 
     train: int = knob(300, "Problems that the loop trains on.", low=1, unit="problems")
     heldout: int = knob(100, "Problems of the same kind that it never trains on.", low=1, unit="problems")
-    beyond: int = knob(50, "Harder problems than those trained on; 0 for none.", low=0, unit="problems")
+    beyond: int = knob(50, "Harder problems than those trained on, where the task has some.", low=0, unit="problems")
     samples: int = knob(32, "Completions of each held-out problem and round.", low=1, high=4096, unit="samples")
 
     def draw(self, task: Task, seed: int) -> pd.DataFrame:
-        """The problems of all splits in one table."""
-        sizes = {"train": self.train, "heldout": self.heldout, "beyond": self.beyond}
+        """The problems of all splits in one table; none beyond, where the task has none such."""
+        beyond = self.beyond if not self.beyond or "beyond" in task.splits else 0
+        sizes = {"train": self.train, "heldout": self.heldout, "beyond": beyond}
         return pd.concat([task.problems(split, n, seed) for split, n in sizes.items() if n], ignore_index=True)
 
 
@@ -83,8 +84,9 @@ def run(
     ...     made.rounds_done, made.status().state
     (2, 'finished')
     """
-    prepare(recipe, task, policy, rounds=rounds, problems=problems, seed=seed, folder=folder)
-    return resume(folder, on_round=on_round)
+    chosen = task_of(task).fixed()
+    prepare(recipe, chosen, policy, rounds=rounds, problems=problems, seed=seed, folder=folder)
+    return resume(folder, on_round=on_round, task=chosen)
 
 
 def prepare(
@@ -101,7 +103,7 @@ def prepare(
     for name, value in (("rounds", rounds), ("seed", seed)):
         if type(value) is not int or value < 0:
             raise KnobError(f"{name} must be a whole number ≥ 0, got {value!r}; nearest: 0")
-    formula, chosen = recipe_of(recipe), task_of(task)
+    formula, chosen = recipe_of(recipe), task_of(task).fixed()
     sizes = sizes_of(problems)
     table = sizes.draw(chosen, seed)
     base = policy_of(policy, chosen)
@@ -145,8 +147,16 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def resume(folder: str | Path, *, rounds: int | None = None, on_round: Callable[[Run, int], None] | None = None) -> Run:
+def resume(
+    folder: str | Path,
+    *,
+    rounds: int | None = None,
+    on_round: Callable[[Run, int], None] | None = None,
+    task: Task | None = None,
+) -> Run:
     """Play the rounds that are missing; with `rounds`, more (or fewer) than at first.
+
+    task : the run's own task, where its call text cannot be read back, as of a frame or with a function of yours as check
 
     Raises RunError (Locked, Foreign) for a folder that is in use or no run, RecipeError or KnobError when its
     manifest names parts this siwork does not know.
@@ -157,7 +167,7 @@ def resume(folder: str | Path, *, rounds: int | None = None, on_round: Callable[
             writer.extend(rounds)
         _drop_early_closing(writer, found)
         last = found.rounds_wanted
-        play = _Play(writer, found)
+        play = _Play(writer, found, task)
         try:
             for r in range(writer.rounds_done, last + 1):
                 play.round(r, closing=r == last)
@@ -195,13 +205,23 @@ def luck(seed: int, r: int) -> tuple[np.random.Generator, np.random.Generator]:
     return loop_rng, held_rng
 
 
+def _own_task(run: Run, given: Task | None) -> Task:
+    """The task of a run: the one that was given, where it is that one, else the one of its call text."""
+    if given is None:
+        return task_of(run.task)
+    fixed = given.fixed()
+    if str(fixed) != run.task:
+        raise KnobError(f"the task of {run.name} is {run.task}, got {fixed}; leave it out, or give that one")
+    return fixed
+
+
 class _Play:
     """The rounds of one open run folder."""
 
-    def __init__(self, writer: Writer, run: Run) -> None:
+    def __init__(self, writer: Writer, run: Run, task: Task | None) -> None:
         self.writer, self.seed, self.name = writer, run.seed, run.name
         self.recipe = Recipe.read(run.recipe)
-        task = task_of(run.task)
+        task = _own_task(run, task)
         known = run.problems()
         base = restored(run.policy, task, run.base_path)
         self.state = State(task, base, base)

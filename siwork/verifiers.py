@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from siwork.schema import knob
+from siwork.schema import KnobError, knob
 from siwork.slots import Component, State
 
 _COUNTS = ("share", "majority")
@@ -47,11 +47,14 @@ class Noisy(Component):
     link: str = knob("flat", "Whether the rates grow with difficulty.", choices=("flat", "difficulty"))
 
     def score(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-        """0/1 verdicts after the flips; noisy(0, 0) equals gold."""
+        """0/1 verdicts after the flips; noisy(0, 0) equals gold. Raises KnobError where it needs a difficulty that is null."""
         right = state.task.check(rows).to_numpy(bool)
         rate = np.where(right, self.fn, self.fp)
         if self.link == "difficulty":
-            rate = np.minimum(rate * 2 * rows["difficulty"].to_numpy(float), 1.0)
+            difficulty = rows["difficulty"].to_numpy(float, na_value=np.nan)
+            if np.isnan(difficulty).any():
+                raise KnobError("noisy(link=difficulty) needs a difficulty of every problem; take link=flat")
+            rate = np.minimum(rate * 2 * difficulty, 1.0)
         return (right ^ (rng.random(len(rows)) < rate)).astype(float)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from siwork.recipes import COMPONENTS, RECIPES, recipe_of
 from siwork.schema import Knobbed, KnobError, RecipeError, knobs_of, nearest
 from siwork.slots import SLOTS
-from siwork.tasks import TASKS, task_of
+from siwork.tasks import TASKS, Task, task_of
 
 if TYPE_CHECKING:
     from siwork.metrics.catalogue.kinds import Metric
@@ -84,7 +87,7 @@ def _knobs(kind: type[Knobbed]) -> dict[str, object]:
 
 def tasks(options: argparse.Namespace) -> int:
     """`siwork tasks [NAME]`."""
-    chosen = list(TASKS.values()) if options.name is None else [type(task_of(options.name))]
+    chosen = list(TASKS.values()) if options.name is None else [TASKS[task_of(options.name).name]]
     if options.json:
         print(json.dumps({kind.name: _knobs(kind) for kind in chosen}, ensure_ascii=False, indent=2))
         return 0
@@ -98,10 +101,25 @@ def tasks(options: argparse.Namespace) -> int:
 
 def _show_problems(text: str) -> None:
     task = task_of(text)
-    for split in ("train", "beyond"):
+    for note in task.notes if task.splits else ():
+        print(f"  {note}")
+    for split in [name for name in task.splits if name != "heldout"]:
         print(f"\n{split}: prompt · answer · difficulty · different right answers")
-        for row in task.problems(split, 5).itertuples():
-            print(f"  {row.prompt}  ·  {row.answer}  ·  {row.difficulty:.2f}  ·  {row.n_solutions}")
+        for row in _first_problems(task, split).itertuples():
+            known = [row.prompt, row.answer, _figure(row.difficulty), _figure(row.n_solutions)]
+            print(f"  {'  ·  '.join(map(str, known))}")
+
+
+def _first_problems(task: Task, split: str) -> pd.DataFrame:
+    """Five problems, or as many as a small table has."""
+    for n in (5, 4, 3, 2):
+        with suppress(KnobError):
+            return task.problems(split, n)
+    return task.problems(split, 1)
+
+
+def _figure(value: Any) -> str:
+    return "unknown" if pd.isna(value) else f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def metrics(options: argparse.Namespace) -> int:

@@ -27,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
     folders = [options.folder / f"{name}-s{seed}" for seed in seeds]
     for seed, folder in zip(seeds, folders, strict=True):
         prepare(recipe, task, options.policy, rounds=options.rounds, problems=sizes, seed=seed, folder=folder)
+    for note in task.notes:
+        print(note)
     plural = "s" if options.seeds > 1 else ""
     print(f"{recipe}\n{task} · {options.policy} · {options.rounds} rounds · {options.seeds} seed{plural}\n")
     return _play(folders, options.at_once)

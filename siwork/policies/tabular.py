@@ -25,7 +25,7 @@ from siwork.policies.candidates import Table, arrow, unhinted
 from siwork.policies.chance import entropy, invert, log_total, normal, tempered, total, uniform
 from siwork.policies.exact import truth
 from siwork.policies.weights import OUTSIDE, SHARED, Weights
-from siwork.schema import Knobbed, KnobError, RunError, check, format_call, knob
+from siwork.schema import Knobbed, KnobError, RunError, SchemaError, check, format_call, knob
 from siwork.tasks import Synthetic, Task, synthetic
 
 SHARED_RATE, PRIVATE_RATE = 0.05, 0.06  # standard steps at sharing 1 and 0, nats a unit of gradient
@@ -114,7 +114,11 @@ class TabularPolicy:
 
         Raises SchemaError when a column is missing or holds something else.
         """
-        check(problems, needs=["prompt", "difficulty"], table="problems")
+        known = check(problems, needs=["prompt", "difficulty"], table="problems")
+        if known["difficulty"].isna().any():
+            raise SchemaError(
+                "problems: column 'difficulty' may not be null for the tabular policy, which is made from it"
+            )
         self.weights.register(problems["prompt"].tolist(), problems["difficulty"].to_numpy(float))
 
     def sample(

@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from siwork.schema import KnobError, nearest, parse_call
+from siwork.schema import Knobbed, KnobError, nearest, parse_call
 from siwork.tasks.add import Add
 from siwork.tasks.base import Item, Synthetic, Task, synthetic
 from siwork.tasks.countdown import Countdown
 from siwork.tasks.expr import Expr
 from siwork.tasks.facts import Facts
 from siwork.tasks.grammar import Grammar
+from siwork.tasks.probing import probe
+from siwork.tasks.table.knobs import Table
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Countdown, Expr, Add, Grammar, Facts)}
+_KINDS: tuple[type[Knobbed], ...] = (Countdown, Expr, Add, Grammar, Facts, Table)
+TASKS: dict[str, type[Knobbed]] = {kind.name: kind for kind in _KINDS}
 
 
 def task(name: str, **knobs: Any) -> Task:
@@ -21,7 +24,7 @@ def task(name: str, **knobs: Any) -> Task:
     >>> str(task("countdown", numbers=3))
     'countdown(numbers=3)'
     """
-    return _kind(name).build((), knobs)
+    return _made(_kind(name).build((), knobs))
 
 
 def task_of(text: str | Task) -> Task:
@@ -29,13 +32,18 @@ def task_of(text: str | Task) -> Task:
     if isinstance(text, Task):
         return text
     call = parse_call(text)
-    return _kind(call.name).build(call.args, call.named)
+    return _made(_kind(call.name).build(call.args, call.named))
 
 
-def _kind(name: str) -> type[Task]:
+def _made(knobs: Any) -> Task:
+    found: Task = knobs.task() if isinstance(knobs, Table) else knobs
+    return found
+
+
+def _kind(name: str) -> type[Knobbed]:
     if name not in TASKS:
         raise KnobError(f"no task is called {name!r}; {nearest(name, TASKS)}. `siwork tasks` lists them")
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Item", "Synthetic", "Task", "synthetic", "task", "task_of"]
+__all__ = ["TASKS", "Item", "Synthetic", "Task", "probe", "synthetic", "task", "task_of"]

@@ -76,6 +76,11 @@ class Task(Knobbed, ABC):
         return None
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is to be known of the problems."""
+        return ()
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """The splits that hold problems."""
         return SPLITS

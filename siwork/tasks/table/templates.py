@@ -17,7 +17,7 @@ _FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w .-]*)\}|\{[A-Za-z_][^{}]*\}")
 def parts_of(template: str) -> list[tuple[str, str]]:
     """A template in its parts, each a text and the column behind it, empty for none.
 
-    `{{` and `}}` are braces, `{}` stays as it is, and `\\n` written as two characters is a new line, too.
+    `{{` and `}}` are braces, `{}` stays as it is.
 
     Raises KnobError for anything but a plain name in braces.
 
@@ -38,9 +38,9 @@ def parts_of(template: str) -> list[tuple[str, str]]:
                 f"table: a template holds plain {{name}} only, got {match[0]}; write {{{{ for a brace of your own"
             )
         else:
-            parts.append((text.replace("\\n", "\n"), match[1]))
+            parts.append((text, match[1]))
             text = ""
-    return [*parts, ((text + template[end:]).replace("\\n", "\n"), "")]
+    return [*parts, ((text + template[end:]), "")]
 
 
 def filled(parts: list[tuple[str, str]], columns: Mapping[str, pa.Array]) -> pa.Array:
