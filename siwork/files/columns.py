@@ -59,7 +59,9 @@ def gathered(table: Any, texts: Collection[str], lists: Collection[str] = ()) ->
     for name, kind in names.items():
         if _head(name, found.there) is not None:
             typed = _LISTS if kind is _lists else pa.string()
-            found.columns[name] = pa.chunked_array([part[name] for part in parts], typed)
+            column = pa.chunked_array([part[name] for part in parts], typed)
+            if name in found.there or column.null_count < len(column):  # else no object holds such a value
+                found.columns[name] = column
     return found
 
 

@@ -68,15 +68,15 @@ def _package() -> Any:
 
 
 @lru_cache(maxsize=65_536)
-def equal(one: str, other: str) -> bool:
-    """Whether two LaTeX expressions say the same; false where one cannot be read
+def equal(gold: str, said: str) -> bool:
+    """Whether two LaTeX expressions say the same, the right one first; false where one cannot be read
     in 5 s, or holds powers of powers. Raises MissingExtra."""
-    if one == other:
+    if gold == said:
         return True
     math = _package()
-    if _HEAVY.search(one) or _HEAVY.search(other):
+    if _HEAVY.search(gold) or _HEAVY.search(said):
         return False
     main = threading.current_thread() is threading.main_thread()  # the time-out is a signal, which only it gets
     limit = _SECONDS if main else None
-    parsed = [math.parse(f"\\boxed{{{each}}}", parsing_timeout=limit) for each in (one, other)]
+    parsed = [math.parse(f"\\boxed{{{each}}}", parsing_timeout=limit) for each in (gold, said)]
     return bool(math.verify(*parsed, timeout_seconds=limit))

@@ -129,7 +129,7 @@ class Math(Check):
 
     def same(self, read: str, gold: str) -> bool:
         """Whether they are equal."""
-        return equal(read, gold)
+        return equal(gold, read)
 
 
 class Fitting(Check):

@@ -19,7 +19,7 @@ _NUMBER = re.compile(
     )""",
     re.VERBOSE,
 )
-_SIGNED = re.compile(r"[\w)\]}]\s*\Z")  # before a sign that is one of subtraction
+_SHUT = (")", "]", "}")  # directly before a sign that is one of subtraction
 
 
 def number_in(text: str) -> Fraction | None:
@@ -45,7 +45,7 @@ def _last(text: str) -> Fraction | None:
 
 
 def _value(match: re.Match[str], text: str) -> Fraction | None:
-    subtracted = match["sign"] and _SIGNED.search(text[max(match.start() - 20, 0) : match.start()])
+    subtracted = text[max(match.start() - 1, 0) : match.start()] in _SHUT if match["sign"] else False
     minus = (match["sign"] in ("-", "−") and not subtracted) != bool(match["inner"])
     size = _size(match)
     return None if size is None else -size if minus else size
@@ -72,7 +72,9 @@ def canonical_number(value: Fraction) -> str:
     """
     if value.denominator == 1:
         return str(value.numerator)
-    return f"{float(value):.{_DIGITS}g}"
+    short = f"{float(value):.{_DIGITS}g}"
+    again = Fraction(short)
+    return str(again.numerator) if again.denominator == 1 else short
 
 
 def same_number(one: Fraction, other: Fraction) -> bool:
