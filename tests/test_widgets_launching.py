@@ -484,3 +484,15 @@ def test_many_runs_are_shown_quickly(desk, tmp_path):
     for _ in range(10):
         desk.launcher.show(SimpleNamespace(runs=tuple(desk.runs), statuses=found))
     assert (time.process_time() - began) / 10 < 0.03
+
+
+def test_a_table_of_ones_own_is_chosen_by_its_columns(desk):
+    text = 'table("own questions.jsonl", prompt=question, check=numeric)'
+    desk.launcher.task.set(text)
+    assert desk.launcher.task.call == text
+    assert desk.launcher.jobs()[0].task == text
+    desk.launcher.policy.set('hf("some/model")')
+    desk.launcher.launch.click()
+    desk.until(lambda _: "own questions.jsonl does not exist" in desk.launcher.fault.text)
+    desk.launcher.task.set("countdown(numbers=3)")
+    assert desk.launcher.task.call == "countdown(numbers=3)"

@@ -58,8 +58,7 @@ class Rows:
         self.split = self._splits(found, columns.get(wish.split))
         hardness = hardness_of(columns[wish.difficulty], wish.difficulty) if wish.difficulty else None
         self._keep(self._first_of_each(), hardness)
-        if self._choices is not None or not wish.choices:
-            check.see(self._answer)
+        check.see(self._answer)
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────
     def __len__(self) -> int:
