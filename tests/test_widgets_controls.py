@@ -106,7 +106,7 @@ def test_slider_and_field_follow_each_other():
         ("teeth", "1e999", "takes a whole number, 2 … 40, got '1e999'; its default is 5"),
         ("teeth", "0", "must be in 2 … 40, got 0; nearest: 2"),
         ("seed", "99999999999999999999", "got 99999999999999999999; nearest: 4294967295"),
-        ("note", 'a "b"', "nearest: 'a b'"),
+        ("note", "a\nb", "nearest: 'a b'"),
         ("speed", "<img src=x onerror=alert(1)>", "'<img src=x onerror=alert(1)>'"),
     ],
 )
@@ -179,7 +179,7 @@ def test_knobs_make_the_object_and_tell_of_changes():
         seed=st.integers(0, 2**32 - 1),
         lift=st.floats(-1e9, 1e9),
         wind=st.sampled_from(["west", "east"]),
-        note=st.text(st.characters(exclude_characters='"\n', exclude_categories=["Cs"])),
+        note=st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])),
         wet_stone=st.booleans(),
     )
 )

@@ -276,10 +276,9 @@ def _typed(value: Any) -> str:
 
 
 def _speakable(name: str, entered: Any) -> Any:
-    """A text that a formula can hold."""
-    if isinstance(entered, str) and any(mark in entered for mark in '"\n'):
-        clean = entered.replace('"', "").replace("\n", " ")
+    """A text that the field can show as it is."""
+    if isinstance(entered, str) and "\n" in entered:
         raise KnobError(
-            f"{name!r} takes a text without quotation marks on one line, got {entered!r}; nearest: {clean!r}"
+            f"{name!r} takes a text on one line, got {entered!r}; nearest: {entered.replace(chr(10), ' ')!r}"
         )
     return entered
