@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siwork.schema import KnobError, check, parse_call
-from siwork.tasks import Task
+from siwork.tasks import Synthetic
 from siwork.tasks.base import is_held_out
 
 
-def tokens(task: Task, text: str) -> list[str]:
+def tokens(task: Synthetic, text: str) -> list[str]:
     """The text read as the longest tokens first; fails when something is left over."""
     pattern = "|".join(map(re.escape, sorted(task.vocabulary, key=len, reverse=True)))
     found = re.findall(pattern, text)
@@ -29,11 +29,11 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 class TaskContract:
-    task: ClassVar[Task]
-    others: ClassVar[tuple[Task, ...]]
+    task: ClassVar[Synthetic]
+    others: ClassVar[tuple[Synthetic, ...]]
     n: ClassVar[int] = 120  # problems a split
 
-    def every(self) -> tuple[Task, ...]:
+    def every(self) -> tuple[Synthetic, ...]:
         return (self.task, *self.others)
 
     def test_formula_reads_back(self) -> None:

@@ -24,11 +24,11 @@ from siwork.policies.exact import truth
 from siwork.policies.tabular import PRIVATE_RATE, SHARED_RATE, Tabular, TabularPolicy
 from siwork.policies.weights import OUTSIDE
 from siwork.schema import KnobError, RunError, SchemaError, knob
-from siwork.tasks import Item, Task
+from siwork.tasks import Item, Synthetic
 
 
 @dataclass(frozen=True)
-class Parts(Task):
+class Parts(Synthetic):
     """Write a number as a sum of two: `7:` → `3+4`. `4+3` is the same answer; anything else has none or is wrong."""
 
     name: ClassVar[str] = "parts"

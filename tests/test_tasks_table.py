@@ -208,6 +208,18 @@ def test_choices_are_listed_in_a_template() -> None:
     assert task.write(prompt, np.random.default_rng(0)) in ("c", "C")
 
 
+def test_numbers_that_count_choices_are_told_from_texts() -> None:
+    options = [["1", "0"], ["0", "1"], ["7", "8"]]
+    counted = own(frame(prompt=list("abc"), answer=[0, 1, 1], o=options), check="choice", choices="o")
+    assert [counted.solutions(prompt) for prompt in "abc"] == [{"A"}, {"B"}, {"B"}]
+    texts = own(frame(prompt=list("abc"), answer=[0, 1, 7], o=options), check="choice", choices="o")
+    assert [texts.solutions(prompt) for prompt in "abc"] == [{"B"}, {"B"}, {"A"}]
+    arc = [{"label": ["A", "B"], "text": ["red", "run"]}, {"label": ["1", "2"], "text": ["2", "5"]}]
+    mixed = own(frame(prompt=list("ab"), answer=["B", "1"], choices=arc), check="choice", choices="choices.text")
+    assert mixed.solutions("a") == {"B"}
+    assert mixed.solutions("b") is None  # a label of its own, which is neither a letter nor a text
+
+
 def test_splits_from_a_column() -> None:
     names = ["train", "Test", "validation", "beyond", "training"]
     task = own(frame(prompt=list("abcde"), answer=list("12345"), part=names), split="part")
@@ -324,7 +336,8 @@ AB: dict[str, list[Any]] = {"prompt": ["a", "b"], "answer": ["1", "2"]}
         (AB | {"n": ["x", "x"]}, {"id": "n"}, "ids are all different, 1 in column 'n'"),
         (AB, {"template": "always the same"}, "a template names at least one column"),
         ({"prompt": ["a"], "answer": ["twelve"]}, {"check": "numeric"}, "1 of 1 answers .* hold not a number"),
-        (AB, {"check": "choice"}, "numbers count from 0, got 1, 2 and no 0"),
+        (AB | {"o": ["x|y", "x|y"]}, {"check": "choice", "choices": "o"}, "numbers count from 0, got 1, 2 and no 0"),
+        (AB, {"check": "choice"}, "hold not a letter, or the text of one of the row's choices"),
         ({"prompt": ["a"], "answer": ["(b"]}, {"check": "regex"}, r"pattern '\(b' does not compile"),
         (AB | {"o": ["x", 3]}, {"choices": "o"}, "1 of 2 choices are null or of another kind"),
     ],

@@ -9,14 +9,14 @@ import numpy as np
 
 from siwork.policies.tiny import Shape, TinyPolicy
 from siwork.schema import knob
-from siwork.tasks.base import Item, Task
+from siwork.tasks.base import Item, Synthetic
 
 SMALL = Shape(width=16, layers=2, heads=2, hidden=24)
 LETTERS = ("a", "b", "c", "d")
 
 
 @dataclass(frozen=True)
-class Reverse(Task):
+class Reverse(Synthetic):
     """Digits backwards: `123=` → `321`."""
 
     name: ClassVar[str] = "reverse"

@@ -32,8 +32,8 @@ class Check(ABC):
     wanted: str  # what an answer of the table holds, for sentences
     one = True  # a problem has one right answer in canonical form
 
-    def see(self, answers: pa.Array) -> None:
-        """Look at all answers of the table at once. Raises KnobError for some that this check cannot be meant for."""
+    def see(self, answers: pa.Array, choices: pa.Array | None) -> None:
+        """Look at all answers of the table at once, and their choices. Raises KnobError for some that cannot be meant."""
         return
 
     @abstractmethod
@@ -90,12 +90,20 @@ class Numeric(Check):
 class Choice(Check):
     """The same letter."""
 
-    wanted = "a letter, or the text or number (from 0) of one of the row's choices"
+    wanted = "a letter, or the text of one of the row's choices"
+    counted = False
 
-    def see(self, answers: pa.Array) -> None:
-        """Raises KnobError for numbers that count from 1, which nothing but the want of a 0 tells from others."""
-        there = pc.unique(answers).to_pylist() if len(answers) else []
-        if all(each.strip().isdecimal() for each in there) and "0" not in {each.strip() for each in there}:
+    def see(self, answers: pa.Array, choices: pa.Array | None) -> None:
+        """Whether answers count the choices: all are numbers below their number, and one is 0.
+
+        Raises KnobError for such without a 0, which may as well count from 1.
+        """
+        there = [each.strip() for each in pc.unique(answers).to_pylist()]
+        if choices is None or not all(each.isascii() and each.isdecimal() and len(each) < 4 for each in there):
+            return
+        places, most = {int(each) for each in there}, pc.max(pc.list_value_length(choices)).as_py() or 0
+        self.counted = 0 in places and max(places) < most
+        if 0 not in places and max(places) <= most:
             raise KnobError(
                 f"table: answers of check=choice that are numbers count from 0, got {', '.join(sorted(there)[:5])} "
                 "and no 0; write letters, or the choices' texts"
@@ -103,7 +111,7 @@ class Choice(Check):
 
     def gold(self, row: Row) -> str | None:
         """The letter of the right choice."""
-        return right_letter(row.answer, row.choices)
+        return right_letter(row.answer, row.choices, self.counted)
 
     def read(self, response: str, row: Row | None) -> str | None:
         """The letter that is chosen."""

@@ -27,18 +27,20 @@ def listed(choices: Sequence[str]) -> str:
     return "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, choices, strict=False))
 
 
-def right_letter(answer: str, choices: Sequence[str] | None) -> str | None:
-    """The letter of the right choice: from its text, a letter, or a number that counts from 0; None for something else.
+def right_letter(answer: str, choices: Sequence[str] | None, counted: bool = False) -> str | None:
+    """The letter of the right choice: from its text, or a letter; None for something else.
 
-    >>> right_letter("blue", ["red", "blue"]), right_letter("(b)", None), right_letter("1", ["red", "blue"])
-    ('B', 'B', 'B')
+    counted : whether answers are numbers instead, which count the choices from 0
+
+    >>> right_letter("blue", ["red", "blue"]), right_letter("(b)", None), right_letter("0", ["1", "0"], counted=True)
+    ('B', 'B', 'A')
     """
+    if counted:
+        return _within(int(answer), choices)
     if choices:
         places = [i for i, text in enumerate(choices) if _plain(text) == _plain(answer)]
         if len(places) == 1:
             return ascii_uppercase[places[0]] if places[0] < 26 else None
-        if answer.strip().isascii() and answer.strip().isdecimal() and len(answer.strip()) < 3:
-            return _within(int(answer), choices)
     bare = _BARE.fullmatch(answer.strip())
     return _valid(bare[1], choices) if bare else None
 

@@ -54,11 +54,11 @@ class Rows:
         self._choices = columns.get(wish.choices)
         self._id = columns.get(wish.id)
         self._no_nulls()
+        check.see(self._answer, self._choices)
         self.crc = np.fromiter(map(crc32, map(str.encode, _each(self._prompt))), np.uint32, len(self._prompt))
         self.split = self._splits(found, columns.get(wish.split))
         hardness = hardness_of(columns[wish.difficulty], wish.difficulty) if wish.difficulty else None
         self._keep(self._first_of_each(), hardness)
-        check.see(self._answer)
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────
     def __len__(self) -> int:
