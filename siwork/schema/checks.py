@@ -21,7 +21,7 @@ def check(rows: pd.DataFrame, needs: Iterable[str] | None = None, *, table: str 
     Parameters
     ----------
     rows : DataFrame, one row a completion (or a row of the table named)
-    needs : columns that must be there; None means every column of the table that may not be null
+    needs : columns that must be there; None means every column that the table has to have
     table : rows, problems, rounds or metrics
 
     Returns
@@ -39,7 +39,7 @@ def check(rows: pd.DataFrame, needs: Iterable[str] | None = None, *, table: str 
     siwork.schema.errors.SchemaError: rows lack column 'gold' (bool): ... Next: task.check(rows), or gold= of a reader
     """
     columns = {c.name: c for c in TABLES[table]}
-    for name in needs if needs is not None else (c.name for c in columns.values() if not c.nullable):
+    for name in needs if needs is not None else (c.name for c in columns.values() if c.needed):
         if name not in rows.columns:
             raise SchemaError(_missing(table, name, columns.get(name)))
     typed = {name: _typed(table, columns[name], rows[name]) for name in rows.columns if name in columns}

@@ -18,6 +18,12 @@ class Column(NamedTuple):
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    kept: bool = False  # stands in the table even where every value is null
+
+    @property
+    def needed(self) -> bool:
+        """Whether the table has to have the column."""
+        return self.kept or not self.nullable
 
 
 TEXT, WHOLE, REAL, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -89,8 +95,10 @@ PROBLEMS = (
     Column("split", TEXT, "train, heldout or beyond", choices=SPLITS),
     Column("task", TEXT, "name of the task"),
     Column("prompt", TEXT, "the prompt without any hint"),
-    Column("difficulty", REAL, "fixed before any outcome: 0 easy … 1 hard", nullable=True, low=0, high=1),
-    Column("band", WHOLE, "fifth of the difficulty: 0 the hardest … 4 the easiest", nullable=True, low=0, high=4),
+    Column("difficulty", REAL, "fixed before any outcome: 0 easy … 1 hard", nullable=True, low=0, high=1, kept=True),
+    Column(
+        "band", WHOLE, "fifth of the difficulty: 0 the hardest … 4 the easiest", nullable=True, low=0, high=4, kept=True
+    ),
     Column("answer", TEXT, "canonical form of one right answer", nullable=True),
     Column("n_solutions", WHOLE, "number of different right answers, null when not enumerable", nullable=True, low=0),
 )

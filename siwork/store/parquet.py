@@ -42,7 +42,7 @@ def read_schema(path: Path, table: str) -> tuple[pa.Schema, int]:
     if len(set(schema.names)) < len(schema.names):
         raise ValueError("two columns have one name")
     for column in TABLES[table]:
-        if column.name not in schema.names and not column.nullable:
+        if column.name not in schema.names and column.needed:
             raise ValueError(f"column {column.name!r} is missing")
         if column.name in schema.names and schema.field(column.name).type != column.type:
             raise ValueError(f"column {column.name!r} is {schema.field(column.name).type}, not {column.type}")

@@ -1,4 +1,4 @@
-"""Problem generators with a difficulty, an exact check and a canonical answer."""
+"""Problem generators and tables of problems, with a check and a canonical answer."""
 
 from typing import Any
 
