@@ -9,9 +9,12 @@ import sys
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logs import LOGS, counted, figures
-from siwork.importers.archives import see_sizes
+from siwork.importers.archives import see_members
+from siwork.importers.depths import Depth
 from siwork.importers.evaluations import from_inspect
 from siwork.schema import ImportFormatError, MissingExtra
 
@@ -160,9 +163,9 @@ class TestLogs:
 
     def test_real_archives_are_of_the_size_that_they_say(self, tmp_path):
         real = next(INSPECT.glob("*.eval"))
-        see_sizes(real)
+        see_members(real)
         with pytest.raises(ImportFormatError, match="not of the size"):
-            see_sizes(lying(shutil.copy(real, tmp_path / "a.eval"), 10))
+            see_members(lying(shutil.copy(real, tmp_path / "a.eval"), 10))
 
 
 def test_without_the_package(monkeypatch):
@@ -194,18 +197,18 @@ def test_sizes(tmp_path):
     with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a", b"word " * 100_000)
         archive.writestr("b", b"", zipfile.ZIP_STORED)
-    see_sizes(place)
+    see_members(place)
     with pytest.raises(ImportFormatError, match="unpacks to 500,000 bytes, more than 1,000"):
-        see_sizes(place, most=1000)
+        see_members(place, most=1000)
     with pytest.raises(ImportFormatError, match="'a' is not of the size that the archive says"):
-        see_sizes(lying(place, 5000))
+        see_members(lying(place, 5000))
     with pytest.raises(ImportFormatError, match="of almost nothing"):
-        see_sizes(bomb(tmp_path))
+        see_members(bomb(tmp_path))
 
 
 def test_a_bomb_that_says_it_is_small(tmp_path):
     with pytest.raises(ImportFormatError, match="not of the size"):
-        see_sizes(lying(bomb(tmp_path), 100))
+        see_members(lying(bomb(tmp_path), 100))
 
 
 def test_unknown_ways_of_packing(tmp_path):
@@ -213,7 +216,41 @@ def test_unknown_ways_of_packing(tmp_path):
     with zipfile.ZipFile(place, "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("a", b"a")
     with pytest.raises(zipfile.BadZipFile, match="packed by method 12"):
-        see_sizes(place)
+        see_members(place)
     place.write_bytes(b"no archive")
     with pytest.raises(zipfile.BadZipFile):
-        see_sizes(place)
+        see_members(place)
+
+
+def test_deep_nesting_is_found_before_anyone_reads_it(tmp_path):
+    real = next((LOGS / "inspect_ai").glob("*.eval"))
+    place = tmp_path / "deep.eval"
+    with zipfile.ZipFile(real) as old, zipfile.ZipFile(place, "w") as new:
+        for member in old.infolist():
+            deep = b"[" * 100_000 if member.filename.startswith("samples/q00") else old.read(member)
+            new.writestr(member.filename, deep)
+    with pytest.raises(ImportFormatError, match=r"samples/q00_epoch_1\.json' is nested more than 200 levels"):
+        from_inspect(place)
+    (tmp_path / "deep.json").write_bytes(b'{"a":' * 100_000)
+    with pytest.raises(ImportFormatError, match=r"deep\.json.*it is nested more than 200 levels"):
+        from_inspect(tmp_path / "deep.json")
+
+
+def _levels(value):
+    if not isinstance(value, (dict, list)):
+        return 0
+    return 1 + max(map(_levels, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@given(
+    st.recursive(
+        st.text('a"\\[]{}') | st.none(),
+        lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text('b"\\[{'), one, max_size=3),
+    ),
+    st.integers(1, 9),
+)
+def test_depth_is_that_of_the_nested_lists_whatever_the_texts_and_the_pieces(value, size):
+    text, depth = json.dumps(value).encode(), Depth()
+    for start in range(0, len(text), size):
+        depth.add(text[start : start + size])
+    assert depth.greatest == _levels(value)

@@ -30,6 +30,13 @@ def four(step):
     return ["a", "a", "b", "b"], [f"{step}-{i}" for i in range(4)]
 
 
+def test_a_state_whose_steps_are_no_numbers_tells_of_none(tmp_path):
+    shutil.copytree(LOGS / "trl" / "grpo_text" / "completions", tmp_path / "completions")
+    history = [{"step": step, "eval_loss": 1.0} for step in ({"a": 1}, [2], None, "3")]
+    (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": history, "logging_steps": [1]}))
+    assert set(from_trl(tmp_path).rows["split"]) == {"train"}
+
+
 @pytest.mark.parametrize(
     ("name", "folder", "split"),
     [

@@ -1,4 +1,4 @@
-"""Archives that others packed: how large they really become is measured before anyone unpacks them."""
+"""Archives that others packed: how large and how deep they really become is measured before anyone unpacks them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from siwork.importers.depths import Depth
 from siwork.schema import ImportFormatError
 
 MOST = 1 << 31  # bytes of all members together
-_RATIO, _FREE = 500, 1 << 26  # how much smaller packing may make a member, and the size up to which nobody asks
+_RATIO, _FREE = 200, 1 << 23  # how much smaller packing may make a member, and the size up to which nobody asks
 _STORED, _DEFLATED, _ZSTD = 0, 8, 93
 _CHUNK = 1 << 16
 
 
-def see_sizes(path: Path, most: int = MOST) -> None:
-    """Look at an archive's members, what it says of them and what they become.
+def see_members(path: Path, most: int = MOST) -> None:
+    """Look at an archive's members, what it says of them and what they become; all of them are JSON.
 
     Raises
     ------
-    ImportFormatError when they are larger than they say, too large or packed too tightly; zipfile.BadZipFile when it is none.
+    ImportFormatError when they are larger than they say, too large or packed too tightly; TooDeep when one is nested too
+    deeply; zipfile.BadZipFile when it is none.
     """
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         members = archive.infolist()
@@ -36,11 +38,22 @@ def see_sizes(path: Path, most: int = MOST) -> None:
                 raise ImportFormatError(
                     f"{path}: {member.filename[:80]!r} unpacks to {member.file_size:,} bytes of almost nothing"
                 )
-            if member.compress_size > path.stat().st_size or not _honest(file, member):
+            depth = Depth()
+            if member.compress_size > path.stat().st_size or not _honest(file, member, depth):
                 raise ImportFormatError(f"{path}: {member.filename[:80]!r} is not of the size that the archive says")
+            depth.see(repr(member.filename[:60]))
 
 
-def _honest(file: IO[bytes], member: zipfile.ZipInfo) -> bool:
+def see_depth(path: Path) -> None:
+    """Look at a file of JSON. Raises TooDeep."""
+    depth = Depth()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            depth.add(piece)
+    depth.see("it")
+
+
+def _honest(file: IO[bytes], member: zipfile.ZipInfo, depth: Depth) -> bool:
     """Whether a member becomes exactly as large as the archive says; nothing beyond that is unpacked."""
     file.seek(member.header_offset)
     head = file.read(30)
@@ -49,16 +62,17 @@ def _honest(file: IO[bytes], member: zipfile.ZipInfo) -> bool:
     file.seek(int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little"), 1)
     size = 0
     for piece in _pieces(file, member):
-        size += piece
+        size += len(piece)
         if size > member.file_size:
             return False
+        depth.add(piece)
     return size == member.file_size
 
 
-def _pieces(file: IO[bytes], member: zipfile.ZipInfo) -> Iterator[int]:
-    """Sizes of the pieces that a member unpacks to, each of at most a chunk."""
+def _pieces(file: IO[bytes], member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """What a member unpacks to, in pieces of at most a chunk."""
     if member.compress_type == _STORED:
-        yield member.compress_size
+        yield from _read(_Part(file, member.compress_size))
     elif member.compress_type == _DEFLATED:
         yield from _deflated(file, member.compress_size)
     elif member.compress_type == _ZSTD:
@@ -67,25 +81,29 @@ def _pieces(file: IO[bytes], member: zipfile.ZipInfo) -> Iterator[int]:
         raise zipfile.BadZipFile(f"packed by method {member.compress_type}")
 
 
-def _deflated(file: IO[bytes], left: int) -> Iterator[int]:
+def _read(stream: Any) -> Iterator[bytes]:
+    while data := stream.read(_CHUNK):
+        yield data
+
+
+def _deflated(file: IO[bytes], left: int) -> Iterator[bytes]:
     unpack = zlib.decompressobj(-15)
     try:
         while left > 0 and (data := file.read(min(_CHUNK, left))):
             left -= len(data)
             while data and not unpack.eof:
-                yield len(unpack.decompress(data, _CHUNK))
+                yield unpack.decompress(data, _CHUNK)
                 data = unpack.unconsumed_tail
-        yield len(unpack.flush())
+        yield unpack.flush()
     except zlib.error as error:
         raise zipfile.BadZipFile(str(error)) from None
 
 
-def _zstd(file: IO[bytes], left: int) -> Iterator[int]:
+def _zstd(file: IO[bytes], left: int) -> Iterator[bytes]:
     zstandard: Any = importlib.import_module("zstandard")  # comes with inspect_ai
     try:
         with zstandard.ZstdDecompressor().stream_reader(_Part(file, left), read_across_frames=True) as stream:
-            while data := stream.read(_CHUNK):
-                yield len(data)
+            yield from _read(stream)
     except zstandard.ZstdError as error:
         raise zipfile.BadZipFile(str(error)) from None
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from siwork.files.lines import Skips, below, counted, existing
 from siwork.files.values import real, said, shown, text, whole
-from siwork.importers.archives import see_sizes
+from siwork.importers.archives import see_depth, see_members
 from siwork.importers.checkpoints import step_in
+from siwork.importers.depths import TooDeep
 from siwork.importers.found import Collected, Found, together
 from siwork.importers.shared import complete
 from siwork.schema import ImportFormatError, missing_extra
@@ -81,13 +82,15 @@ def _log(place: Path, reader: Any, skips: Skips) -> _Log | None:
     """One log, None when it cannot be read: a run that was stopped leaves half of one."""
     try:
         if place.suffix == ".eval":
-            see_sizes(place)
+            see_members(place)
         elif place.stat().st_size > _LARGEST:
             raise ImportFormatError(f"{place} is larger than {_LARGEST >> 30} GiB; write it as .eval")
+        else:
+            see_depth(place)
         log = reader(str(place.resolve()), resolve_attachments=True, exclude_fields=_LARGE)
     except ImportFormatError:
         raise
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, TooDeep) as error:
         skips.add(place, 0, f"{_NO_FILE} ({str(error).splitlines()[0][:80] if str(error) else type(error).__name__})")
         return None
     except Exception as error:  # the reader promises no kind of error for foreign content

@@ -146,7 +146,7 @@ def _checkpoints(home: Path) -> list[Path]:
 def _told(state: Any) -> _State:
     entries = state.get("log_history") if isinstance(state, dict) else None
     history = [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
-    evaluated = {one.get("step") for one in history if any(str(key).startswith(_EVAL) for key in one)}
+    evaluated = [one.get("step") for one in history if any(str(key).startswith(_EVAL) for key in one)]
     every = state.get("logging_steps") if isinstance(state, dict) else None
     steps = frozenset(step for step in evaluated if isinstance(step, int))
     return _State(every if isinstance(every, int) else None, steps, bool(history))

@@ -10,6 +10,7 @@ PARTS = (
     "tabular",
     "demo",
     "sampling",
+    "hf",
     "engine",
     "rounds",
     "metrics",

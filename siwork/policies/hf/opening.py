@@ -59,7 +59,7 @@ def _see_folder(place: Path, make: Hf) -> None:
         pickled = [found.name for kind in _PICKLES for found in sorted(place.glob(kind))]
         if pickled:
             raise KnobError(
-                f"hf: the weights of {make.model!r} are pickled ({pickled[0]}), which is never opened, as a pickle can run "
+                f"hf: the weights of {make.model!r} are pickled ({pickled[0]}), which is never opened, as it could run "
                 "anything; where you trust it, load it with transformers and save_pretrained it as safetensors"
             )
         raise KnobError(f"hf: {make.model!r} holds no weights: a .safetensors file is expected")
