@@ -12,7 +12,7 @@ help:
 
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[lab,lm,server,trl,inspect,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[lab,lm,server,data,trl,inspect,dev]"
 	touch $@
 
 demo: .venv/ready
