@@ -3,7 +3,7 @@
 import pytest
 
 import siwork
-from contracts.policy import PolicyContract
+from contracts.policy import OfCountdown, PolicyContract
 from hf_made import write_player
 
 
@@ -12,20 +12,12 @@ def player(tmp_path_factory):
     return write_player(tmp_path_factory.mktemp("player"))
 
 
-class TestWhole(PolicyContract):
+class TestWhole(OfCountdown, PolicyContract):
     tolerance = 1e-4  # single precision over a response of a dozen tokens
 
     @pytest.fixture
     def policy(self, player):
         return siwork.policy("hf", player, max_new=16)
-
-    @pytest.fixture
-    def prompts(self) -> list[str]:
-        return siwork.task("countdown").problems("heldout", 4)["prompt"].tolist()
-
-    @pytest.fixture
-    def hinted(self, prompts: list[str]) -> str:
-        return siwork.task("countdown").hinted(prompts[0], "step")
 
 
 class TestAdapter(TestWhole):

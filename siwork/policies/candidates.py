@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from siwork.policies.base import Texts
 from siwork.policies.chance import key_of
+from siwork.policies.texts import arrow
 from siwork.schema import KnobError
 from siwork.tasks import Synthetic
 
@@ -162,19 +163,6 @@ class Table:
 def unhinted(prompt: str) -> str:
     """The prompt without the hint: what stands before the first `#`."""
     return prompt.partition("#")[0]
-
-
-def arrow(texts: Texts) -> pa.StringArray:
-    """Texts of any kind as one Arrow array. Raises KnobError for what is not text."""
-    try:
-        array = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.string())
-        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-        array = array.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeError) as error:
-        raise KnobError(f"prompts and responses are texts, got others ({str(error).splitlines()[0]})") from None
-    if array.null_count:
-        raise KnobError(f"prompts and responses are texts, got {array.null_count} nulls; drop those rows")
-    return array
 
 
 @lru_cache(maxsize=65_536)

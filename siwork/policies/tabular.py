@@ -21,9 +21,10 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save_file
 
 from siwork.policies.base import Completions, Plan, Texts
-from siwork.policies.candidates import Table, arrow, unhinted
+from siwork.policies.candidates import Table, unhinted
 from siwork.policies.chance import entropy, invert, log_total, normal, tempered, total, uniform
 from siwork.policies.exact import truth
+from siwork.policies.texts import arrow, asked_for
 from siwork.policies.weights import OUTSIDE, SHARED, Weights
 from siwork.schema import Knobbed, KnobError, RunError, SchemaError, check, format_call, knob
 from siwork.tasks import Synthetic, Task, synthetic
@@ -135,10 +136,8 @@ class TabularPolicy:
 
         Raises KnobError when temperature < 0, top_p is outside (0, 1], or streams are not (len(prompts), k).
         """
-        asked: list[str] = arrow(prompts).to_pylist()
-        streams = np.asarray(streams)
-        if streams.shape != (len(asked), k):
-            raise KnobError(f"streams must be (prompts, k) = {(len(asked), k)}, got {streams.shape}")
+        texts, streams = asked_for(prompts, k, streams)
+        asked: list[str] = texts.to_pylist()
         logp = self.weights.log_probabilities(asked)
         column = invert(tempered(logp, temperature, top_p), uniform(streams))
         place = (self.weights.rows(asked)[:, None] * logp.shape[1] + column).ravel()

@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from siwork.policies.base import Completions, Plan, Texts
-from siwork.policies.candidates import arrow
 from siwork.policies.network import Network, Shape
 from siwork.policies.sampling import Chance, Draws, sample
 from siwork.policies.start import FILE, Tiny
+from siwork.policies.texts import asked_for, rows_of
 from siwork.policies.threads import Workers, threads, use_threads
 from siwork.policies.tokens import Tokens
 from siwork.policies.training import Ascent, score
@@ -94,10 +94,7 @@ class TinyPolicy:
         Raises KnobError when a prompt has no tokens, temperature < 0, top_p is outside (0, 1], or streams are not
         (len(prompts), k).
         """
-        asked = arrow(prompts)
-        streams = np.asarray(streams)
-        if streams.shape != (len(asked), k):
-            raise KnobError(f"streams must be (prompts, k) = {(len(asked), k)}, got {streams.shape}")
+        asked, streams = asked_for(prompts, k, streams)
         chance = Chance.of(temperature, top_p)
         different, which = self.tokens.prompts(asked)
         drawn = sample(self.network, different, which, streams.astype(np.uint64), chance, self.max_new, tell)
@@ -118,8 +115,7 @@ class TinyPolicy:
 
         Rows that are equal are scored once. Raises KnobError when a text has no tokens or the lengths differ.
         """
-        asked, said = arrow(prompts), arrow(responses)
-        finished = _flags(asked, said, finished)
+        asked, said, finished = rows_of(prompts, responses, finished)
         code = asked.dictionary_encode().indices.to_numpy().astype(np.int64)
         code = 2 * (code * max(len(said), 1) + said.dictionary_encode().indices.to_numpy()) + finished
         _, first, back = np.unique(code, return_index=True, return_inverse=True)
@@ -136,8 +132,7 @@ class TinyPolicy:
         Raises KnobError when a text has no tokens, a batch is empty, or coefficients are of another shape or not
         finite.
         """
-        asked, said = arrow(plan.prompt), arrow(plan.response)
-        rows = self.tokens.rows(asked, said, _flags(asked, said, plan.finished))
+        rows = self.tokens.rows(*rows_of(plan.prompt, plan.response, plan.finished))
         seen = np.zeros(len(plan.batches))
         with Workers() as workers:
             ascent = Ascent(self.network, rows, plan.rate * STANDARD_RATE * 64 / self.shape.width, workers)
@@ -202,15 +197,6 @@ class TinyPolicy:
             raise RunError(f"{path} has another vocabulary than this policy; build the policy of its own task")
         found.make, found.max_new = self.make, self.max_new
         return found
-
-
-def _flags(asked: pa.StringArray, said: pa.StringArray, finished: np.ndarray) -> np.ndarray:
-    flags = np.asarray(finished, bool)
-    if not len(asked) == len(said) == len(flags):
-        raise KnobError(
-            f"prompts, responses and finished must be equally many, got {len(asked)}, {len(said)}, {len(flags)}"
-        )
-    return flags
 
 
 def _sound(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from siwork.policies.base import Texts
-from siwork.policies.candidates import STYLES, Resolved, Table, arrow, unhinted
+from siwork.policies.candidates import STYLES, Resolved, Table, unhinted
 from siwork.policies.chance import log_total
+from siwork.policies.texts import arrow
 from siwork.schema import BANDS
 from siwork.tasks import Synthetic
 from siwork.tasks.base import band

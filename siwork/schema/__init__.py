@@ -1,6 +1,6 @@
 """What a row is, what a parameter is, and how errors speak."""
 
-from siwork.schema.checks import check
+from siwork.schema.checks import ARROW_REFUSES, check
 from siwork.schema.errors import (
     Foreign,
     ImportFormatError,
@@ -35,6 +35,7 @@ from siwork.schema.tables import (
 )
 
 __all__ = [
+    "ARROW_REFUSES",
     "BANDS",
     "HEAD",
     "KEY",

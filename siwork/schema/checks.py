@@ -14,6 +14,9 @@ from siwork.schema.tables import KEY, REMEDY, TABLES, Column
 
 _LARGEST = 1.7e308  # anything above is infinite
 
+# what Arrow raises for values that are not of the type asked for
+ARROW_REFUSES = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeError)
+
 
 def check(rows: pd.DataFrame, needs: Iterable[str] | None = None, *, table: str = "rows") -> pd.DataFrame:
     """The table itself, with Arrow types, after every known column was checked.
@@ -67,7 +70,7 @@ def _typed(table: str, column: Column, values: pd.Series) -> pa.ChunkedArray:
         if not isinstance(array, pa.ChunkedArray):
             array = pa.chunked_array([array])
         return _without_nan(array if array.type == column.type else _cast(array, column))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeError) as error:
+    except ARROW_REFUSES as error:
         first = str(error).splitlines()[0]
         raise SchemaError(
             f"{table}: column {column.name!r} must be {column.type}, got {values.dtype} ({first})"

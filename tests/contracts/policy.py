@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import siwork
 from siwork.policies import Completions, Plan, Policy
 from siwork.schema import RunError
 
@@ -227,6 +228,18 @@ class PolicyContract:
                 path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "garbage": b"\xff" * 200}[damage])
         with pytest.raises(RunError):
             policy.load(tmp_path)
+
+
+class OfCountdown:
+    """Fixtures of a policy that plays countdown."""
+
+    @pytest.fixture
+    def prompts(self) -> list[str]:
+        return siwork.task("countdown").problems("heldout", 4)["prompt"].tolist()
+
+    @pytest.fixture
+    def hinted(self, prompts: list[str]) -> str:
+        return siwork.task("countdown").hinted(prompts[0], "step")
 
 
 class GradientContract(PolicyContract):

@@ -18,16 +18,16 @@ from safetensors import SafetensorError
 from transformers import StopStringCriteria
 
 from siwork.policies.base import Completions, Plan, Texts
-from siwork.policies.candidates import arrow
 from siwork.policies.hf.adapters import Adapter
 from siwork.policies.hf.batches import Forward
 from siwork.policies.hf.knobs import Hf
 from siwork.policies.hf.memory import Room
 from siwork.policies.hf.opening import open_model, precision_of, quiet
 from siwork.policies.hf.reading import Reader
-from siwork.policies.hf.sampling import Drawn, Ends, sample
+from siwork.policies.hf.sampling import Ends, sample
 from siwork.policies.hf.training import Ascent, Rows, score
-from siwork.policies.sampling import Chance
+from siwork.policies.sampling import Chance, Draws
+from siwork.policies.texts import asked_for, rows_of
 from siwork.schema import KnobError, RunError
 
 STANDARD_RATE = 3e-4  # of `train` at width 64, ∝ 1/width, as for a tiny policy
@@ -83,10 +83,7 @@ class HFPolicy:
         Raises KnobError for a prompt without tokens or as long as the context, temperature < 0, top_p outside (0, 1],
         or streams that are not (len(prompts), k).
         """
-        asked = arrow(prompts)
-        streams = np.asarray(streams)
-        if streams.shape != (len(asked), k):
-            raise KnobError(f"streams must be (prompts, k) = {(len(asked), k)}, got {streams.shape}")
+        asked, streams = asked_for(prompts, k, streams)
         chance = Chance.of(temperature, top_p)
         ids = self.reader.prompts(asked.to_pylist())
         self._wear()
@@ -94,7 +91,7 @@ class HFPolicy:
         response, logp = self._as_read(ids, drawn, k)
         return Completions(pa.array(response, pa.string()), drawn.n_tokens, drawn.finished, logp, drawn.entropy)
 
-    def _as_read(self, prompts: list[np.ndarray], drawn: Drawn, k: int) -> tuple[list[str], np.ndarray]:
+    def _as_read(self, prompts: list[np.ndarray], drawn: Draws, k: int) -> tuple[list[str], np.ndarray]:
         """The responses as text, and log π of how they are read back, which is seldom another reading than the one drawn."""
         own = [row[:n] for row, n in zip(drawn.tokens, drawn.n_tokens, strict=True)]
         text = self.reader.decode([row[:-1] if len(row) and row[-1] in self._ends.tokens else row for row in own])
@@ -113,7 +110,7 @@ class HFPolicy:
 
         Rows that are equal are scored once. Raises KnobError when the lengths differ or a prompt has no tokens.
         """
-        asked, said, done = _table(prompts, responses, finished)
+        asked, said, done = rows_of(prompts, responses, finished)
         table = pd.DataFrame({"asked": asked.to_pylist(), "said": said.to_pylist(), "done": done})
         code = table.groupby(["asked", "said", "done"], sort=False).ngroup().to_numpy()
         _, first, back = np.unique(code, return_index=True, return_inverse=True)
@@ -136,7 +133,7 @@ class HFPolicy:
 
         Raises KnobError when a batch is empty, or coefficients are of another shape or not finite.
         """
-        asked, said, done = _table(plan.prompt, plan.response, plan.finished)
+        asked, said, done = rows_of(plan.prompt, plan.response, plan.finished)
         rows = self._rows(asked.to_pylist(), said.to_pylist(), done)
         self._wear()
         seen = np.zeros(len(plan.batches))
@@ -219,15 +216,6 @@ def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
     named = model.generation_config.eos_token_id
     several = [named] if isinstance(named, int) else list(named or [])
     return tuple(dict.fromkeys([tokenizer.eos_token_id, *several]))
-
-
-def _table(prompts: Texts, responses: Texts, finished: np.ndarray) -> tuple[pa.Array, pa.Array, np.ndarray]:
-    asked, said, done = arrow(prompts), arrow(responses), np.asarray(finished, bool)
-    if not len(asked) == len(said) == len(done):
-        raise KnobError(
-            f"prompts, responses and finished must be equally many, got {len(asked)}, {len(said)}, {len(done)}"
-        )
-    return asked, said, done
 
 
 def _short(error: Exception) -> str:

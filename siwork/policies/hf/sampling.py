@@ -13,7 +13,7 @@ from transformers import DynamicCache, StopStringCriteria
 from siwork.policies.chance import scramble, uniform
 from siwork.policies.hf.batches import Forward, left_padded
 from siwork.policies.hf.memory import Room, short_of_memory
-from siwork.policies.sampling import Chance, choose
+from siwork.policies.sampling import Chance, Draws, choose
 from siwork.schema import KnobError
 
 _PAYS = 0.75  # finished completions are taken out when at most this share is left
@@ -27,16 +27,6 @@ class Ends(NamedTuple):
     pad: int
     most: int  # tokens of a completion
     context: int  # tokens of prompt and completion
-
-
-class Drawn(NamedTuple):
-    """n completions as tokens."""
-
-    tokens: np.ndarray  # (n, most) int64, the end token included, padded
-    n_tokens: np.ndarray  # (n,) int64
-    finished: np.ndarray  # (n,) bool
-    logp: np.ndarray  # (n,) nats at temperature 1
-    entropy: np.ndarray  # (n,) nats, mean over the tokens, at temperature 1
 
 
 class Piece(NamedTuple):
@@ -54,7 +44,7 @@ def sample(
     ends: Ends,
     room: Room,
     tell: Callable[[float], None] | None = None,
-) -> Drawn:
+) -> Draws:
     """Completions (i, j) of prompt i, row i · k + j; token t depends on streams[i, j], t and the prompt.
 
     prompts : token arrays; streams : uint64 (n, k)
@@ -81,11 +71,11 @@ def sample(
         done += streams[place].size
         if tell is not None:
             tell(done / (n * k))
-    return Drawn(found.tokens.reshape(n * k, ends.most), *(part.reshape(n * k) for part in found[1:]))
+    return Draws(found.tokens.reshape(n * k, ends.most), *(part.reshape(n * k) for part in found[1:]))
 
 
-def _blank(shape: tuple[int, int], ends: Ends) -> Drawn:
-    return Drawn(
+def _blank(shape: tuple[int, int], ends: Ends) -> Draws:
+    return Draws(
         np.full((*shape, ends.most), ends.pad, np.int64),
         np.zeros(shape, np.int64),
         np.zeros(shape, bool),
@@ -120,8 +110,8 @@ def _halves(piece: Piece) -> list[Piece]:
 
 
 @torch.inference_mode()
-def _draw(forward: Forward, prompts: Sequence[np.ndarray], streams: np.ndarray, chance: Chance, ends: Ends) -> Drawn:
-    """Completions of a piece: streams (P, k) → Drawn (P, k)."""
+def _draw(forward: Forward, prompts: Sequence[np.ndarray], streams: np.ndarray, chance: Chance, ends: Ends) -> Draws:
+    """Completions of a piece: streams (P, k) → Draws (P, k)."""
     decoder = _Decoder(forward, prompts, streams.shape[1], ends)
     found = _Found(streams.size, ends, decoder.logits.device)
     seeds, most = scramble(streams.ravel()), min(ends.most, ends.context - max(map(len, prompts)))
@@ -164,10 +154,10 @@ class _Found:
         self.finished[rows] = ended
         return ended.cpu()
 
-    def drawn(self, shape: tuple[int, ...]) -> Drawn:
+    def drawn(self, shape: tuple[int, ...]) -> Draws:
         entropy = self.entropy / self.count.clamp(min=1)
         parts = [part.cpu().numpy() for part in (self.tokens, self.count, self.finished, self.logp, entropy)]
-        return Drawn(*(part.reshape(*shape, *part.shape[1:]) for part in parts))
+        return Draws(*(part.reshape(*shape, *part.shape[1:]) for part in parts))
 
 
 class _Decoder:
