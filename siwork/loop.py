@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from siwork.policies import Policy, policy_of, restored
+from siwork.policies.journals import kept_in
 from siwork.recipes import Recipe, recipe_of
 from siwork.samplers import rollout
 from siwork.schema import ROWS, Knobbed, KnobError, format_call, knob, parse_call
@@ -170,7 +171,8 @@ def resume(
         play = _Play(writer, found, task)
         try:
             for r in range(writer.rounds_done, last + 1):
-                play.round(r, closing=r == last)
+                with kept_in(writer.pending(r)):
+                    play.round(r, closing=r == last)
                 if on_round is not None:
                     on_round(found, r)
             writer.log("finished")

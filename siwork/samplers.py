@@ -61,7 +61,7 @@ def rollout(
         "temperature": np.full(n, float(temperature)),
         "top_p": np.full(n, float(top_p)),
         "response": out.response,
-        "n_tokens": out.n_tokens,
+        "n_tokens": pa.array(out.n_tokens, pa.int64(), mask=out.n_tokens < 0),
         "finished": out.finished,
         "logp": np.minimum(out.logp, 0.0),
         "entropy": np.maximum(out.entropy, 0.0),
@@ -76,7 +76,7 @@ def _same(value: str, n: int) -> pa.Array:
 
 
 def _arrow(values: object, kind: pa.DataType) -> pd.arrays.ArrowExtensionArray:
-    array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
+    array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind, from_pandas=True)
     return pd.arrays.ArrowExtensionArray(array.cast(kind))
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siwork.policies import sampling
-from siwork.policies.sampling import Chance, Decoder, choose
+from siwork.policies.chance import Chance
+from siwork.policies.sampling import Decoder, choose
 from siwork.policies.tiny import TinyPolicy, threads, use_threads
 from siwork.policies.tokens import BEGIN, END, PAD
 from siwork.schema import KnobError

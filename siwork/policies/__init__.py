@@ -14,6 +14,7 @@ POLICIES = {
     "tabular": "siwork.policies.tabular:Tabular",
     "tiny": "siwork.policies.tiny:Tiny",
     "hf": "siwork.policies.hf.knobs:Hf",
+    "server": "siwork.policies.server.knobs:Server",
 }
 
 
@@ -23,12 +24,14 @@ def policy(name: str, *given: Any, **knobs: Any) -> Policy:
     Parameters
     ----------
     name : `tabular` (exact, NumPy) or `tiny` (a small transformer, starts from the weights that ship for the task), followed
-        by a Task or its call text; or `hf` (a causal language model of transformers), followed by its folder or hub id
+        by a Task or its call text; `hf` (a causal language model of transformers), followed by its folder or hub id; or
+        `server` (a model behind an OpenAI-compatible server), followed by its address and the model's name
     knobs : of the policy
 
     Raises
     ------
     KnobError : an unknown policy, an unknown knob, a value out of range, or a model that cannot be had
+    RunError : a server that cannot be reached
     MissingExtra : the policy needs a package that is not installed
 
     >>> policy("tabular", "countdown(numbers=3)").name

@@ -19,7 +19,10 @@ Texts: TypeAlias = Sequence[str] | np.ndarray | pa.Array  # n texts; arrays hold
 
 
 class Completions(NamedTuple):
-    """What `sample` gives: arrays of n = prompts × k completions, the k samples of a prompt side by side."""
+    """What `sample` gives: arrays of n = prompts × k completions, the k samples of a prompt side by side.
+
+    NaN, and -1 for n_tokens, stand for what is unknown, as a server may not tell it.
+    """
 
     response: Texts
     n_tokens: np.ndarray  # (n,) int, the end token counted when finished

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 
 from siwork.schema import KnobError
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Chance(NamedTuple):
+    """How the next token is chosen."""
+
+    temperature: float
+    top_p: float
+
+    @classmethod
+    def of(cls, temperature: float, top_p: float) -> Chance:
+        """Checked. Raises KnobError for temperature < 0, or top_p outside (0, 1]."""
+        if not 0 <= temperature < math.inf:
+            raise KnobError(f"temperature must be ≥ 0 and finite, got {temperature}; nearest: 0")
+        if not 0 < top_p <= 1:
+            raise KnobError(f"top_p must be in (0, 1], got {top_p}; nearest: {1 if top_p > 1 else 0.01}")
+        return cls(float(temperature), float(top_p))
 
 
 def scramble(keys: np.ndarray) -> np.ndarray:

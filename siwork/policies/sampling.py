@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from siwork.policies.chance import scramble, uniform
+from siwork.policies.chance import Chance, scramble, uniform
 from siwork.policies.network import Network, norm, turned
 from siwork.policies.threads import Workers
 from siwork.policies.tokens import END, PAD, Sequences
-from siwork.schema import KnobError
 
 ROWS = 1024  # most completions worked on at once; changes speed and memory, nothing else
 _BYTES = 2**28  # of the keys and values of those completions
@@ -32,22 +31,6 @@ class Draws(NamedTuple):
     finished: np.ndarray  # (n,) bool
     logp: np.ndarray  # (n,) nats at temperature 1
     entropy: np.ndarray  # (n,) nats, mean over the tokens, at temperature 1
-
-
-class Chance(NamedTuple):
-    """How the next token is chosen."""
-
-    temperature: float
-    top_p: float
-
-    @classmethod
-    def of(cls, temperature: float, top_p: float) -> Chance:
-        """Checked. Raises KnobError for temperature < 0, or top_p outside (0, 1]."""
-        if not 0 <= temperature < math.inf:
-            raise KnobError(f"temperature must be ≥ 0 and finite, got {temperature}; nearest: 0")
-        if not 0 < top_p <= 1:
-            raise KnobError(f"top_p must be in (0, 1], got {top_p}; nearest: {1 if top_p > 1 else 0.01}")
-        return cls(float(temperature), float(top_p))
 
 
 class _Piece(NamedTuple):

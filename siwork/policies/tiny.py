@@ -17,8 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from siwork.policies.base import Completions, Plan, Texts
+from siwork.policies.chance import Chance
 from siwork.policies.network import Network, Shape
-from siwork.policies.sampling import Chance, Draws, sample
+from siwork.policies.sampling import Draws, sample
 from siwork.policies.start import FILE, Tiny
 from siwork.policies.texts import asked_for, rows_of
 from siwork.policies.threads import Workers, threads, use_threads

@@ -15,7 +15,18 @@ from siwork.store.texts import now, plain, read_json
 
 VERSION = 1  # of the run folder; a newer one is refused
 KINDS = {"version": int, "name": str, "recipe": str, "task": str, "policy": str, "seed": int, "rounds": int}
-OWN = ("run.json", "problems.parquet", "base", "heartbeat", "events.jsonl", "log.txt", "lock", "stop", "rounds")
+OWN = (
+    "run.json",
+    "problems.parquet",
+    "base",
+    "heartbeat",
+    "events.jsonl",
+    "log.txt",
+    "lock",
+    "stop",
+    "pending",
+    "rounds",
+)
 _NAMED = 5  # most names a message lists
 
 

@@ -132,7 +132,15 @@ class Writer:
                 _undo(place)
             discard(draft)
             raise
+        discard(self.pending(r))
         self.log("saved", round=r, rows=len(table))
+
+    def pending(self, r: int) -> Path:
+        """Folder, not made yet, for what must outlive a crash while round r is played; gone when the round is saved.
+
+        Raises RunError when a link leads out of the run.
+        """
+        return inside(self.folder, "pending", round_name(r))
 
     def drop_round(self, r: int) -> None:
         """Remove the last finished round. Raises RunError when r is not the last one, or the system refuses."""
@@ -254,6 +262,8 @@ class Writer:
                 removed.append(round_name(r))
             else:
                 sweep(rounds / round_name(r))
+        for name in _past(inside(self.folder, "pending"), round_name(done)):
+            discard(self.folder / "pending" / name)
         cut_torn_line(inside(self.folder, "events.jsonl"))
         _forget_old_wish(self.folder / "stop", self.folder / "heartbeat")
         return removed
@@ -273,6 +283,11 @@ def _own_rows(rows: pd.DataFrame, name: str, r: int) -> pa.Table:
         if other:
             raise SchemaError(f"rows: column {column!r} must be {own!r} in round {r} of {name!r}, got {other.pop()!r}")
     return table
+
+
+def _past(pending: Path, present: str) -> list[str]:
+    """What is kept for other rounds than the present one."""
+    return [name for name in os.listdir(pending) if name != present] if pending.is_dir() else []
 
 
 def _forget_old_wish(stop: Path, heartbeat: Path) -> None:

@@ -18,15 +18,16 @@ from safetensors import SafetensorError
 from transformers import StopStringCriteria
 
 from siwork.policies.base import Completions, Plan, Texts
+from siwork.policies.chance import Chance
 from siwork.policies.hf.adapters import Adapter
 from siwork.policies.hf.batches import Forward
 from siwork.policies.hf.knobs import Hf
 from siwork.policies.hf.memory import Room
 from siwork.policies.hf.opening import open_model, precision_of, quiet
-from siwork.policies.hf.reading import Reader
 from siwork.policies.hf.sampling import Ends, sample
-from siwork.policies.hf.training import Ascent, Rows, score
-from siwork.policies.sampling import Chance, Draws
+from siwork.policies.hf.training import Ascent, Rows, score, score_with_entropy
+from siwork.policies.reading import Reader
+from siwork.policies.sampling import Draws
 from siwork.policies.texts import asked_for, rows_of
 from siwork.schema import KnobError, RunError
 
@@ -117,6 +118,11 @@ class HFPolicy:
         self._wear()
         once = table.iloc[first]
         return score(self.forward, self._rows(once["asked"], once["said"], once["done"]), self.room)[back]
+
+    def score(self, prompts: list[np.ndarray], responses: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """log π and mean next-token entropy of responses given as token numbers, each (n,) nats."""
+        self._wear()
+        return score_with_entropy(self.forward, Rows(prompts, responses, self._ends.pad), self.room)
 
     def _rows(self, asked: Any, said: Any, done: Any) -> Rows:
         asked = list(asked)

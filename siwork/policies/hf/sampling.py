@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, StopStringCriteria
 
-from siwork.policies.chance import scramble, uniform
+from siwork.policies.chance import Chance, scramble, uniform
 from siwork.policies.hf.batches import Forward, left_padded
 from siwork.policies.hf.memory import Room, short_of_memory
-from siwork.policies.sampling import Chance, Draws, choose
+from siwork.policies.sampling import Draws, choose
 from siwork.schema import KnobError
 
 _PAYS = 0.75  # finished completions are taken out when at most this share is left

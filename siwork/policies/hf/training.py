@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,29 +34,61 @@ class Rows(NamedTuple):
 
 def log_likelihood(forward: Forward, rows: Rows, index: np.ndarray) -> Tensor:
     """log π of the responses of the rows `index` (b,), nats: the sum over their tokens."""
+    logits, token, row = _said(forward, rows, index)
+    told = F.cross_entropy(logits, token, reduction="none")
+    return told.new_zeros(len(index)).index_add(0, row, -told)
+
+
+def _with_entropy(forward: Forward, rows: Rows, index: np.ndarray) -> Tensor:
+    """log π of the responses, and the mean entropy of the distributions that their tokens were drawn from, (2, b)."""
+    logits, token, row = _said(forward, rows, index)
+    log_p = torch.log_softmax(logits, dim=-1)
+    told = torch.stack([log_p.gather(1, token[:, None])[:, 0], -(log_p.exp() * log_p).sum(1)])
+    found = told.new_zeros(2, len(index)).index_add(1, row, told)
+    found[1] /= torch.bincount(row, minlength=len(index)).clamp(min=1)
+    return found
+
+
+def _said(forward: Forward, rows: Rows, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Of all response tokens of the rows `index`: logits (t, tokens) float32, the token (t,), and the place in `index` (t,)."""
     size = torch.tensor([len(rows.response[i]) for i in index], device=forward.device)
     batch = left_padded([np.concatenate([rows.prompt[i], rows.response[i]]) for i in index], rows.pad, forward.device)
     most = int(size.max())
-    if not most:
-        return torch.zeros(len(index), device=forward.device)
     logits = forward(batch.ids, batch.mask, batch.positions, keep=most + 1)[:, :-1]
     said = torch.arange(most, 0, -1, device=forward.device) <= size[:, None]  # the last tokens of each row
-    token = F.cross_entropy(logits[said], batch.ids[:, -most:][said], reduction="none")
-    return token.new_zeros(len(index)).index_add(0, said.nonzero()[:, 0], -token)
+    return logits[said], batch.ids[:, -most:][said] if most else batch.ids[:0, 0], said.nonzero()[:, 0]
 
 
 def score(forward: Forward, rows: Rows, room: Room) -> np.ndarray:
     """log π of every row (n,) float64, nats; rows of like length are scored together."""
     found = np.zeros(len(rows.prompt))
+    for index, told in _by_parts(forward, rows, room, log_likelihood):
+        found[index] = told
+    return found
+
+
+def score_with_entropy(forward: Forward, rows: Rows, room: Room) -> tuple[np.ndarray, np.ndarray]:
+    """log π and mean next-token entropy of every row, each (n,) float64, nats; the entropy of no tokens is 0."""
+    found = np.zeros((2, len(rows.prompt)))
+    for index, told in _by_parts(forward, rows, room, _with_entropy):
+        found[:, index] = told
+    return found[0], found[1]
+
+
+def _by_parts(
+    forward: Forward, rows: Rows, room: Room, of: Callable[[Forward, Rows, np.ndarray], Tensor]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows of like length together, and what a function finds of them; parts are halved when memory runs out."""
     waiting = list(by_length(rows.length, room.tokens))[::-1]
     while waiting:
         index = waiting.pop()
         try:
             with torch.inference_mode():
-                found[index] = log_likelihood(forward, rows, index).double().cpu().numpy()
+                told = _numbers(of(forward, rows, index))
         except RuntimeError as error:
             waiting += short_of_memory(error, room, _halves(index))
-    return found
+            continue
+        yield index, told
 
 
 def _halves(index: np.ndarray) -> list[np.ndarray]:

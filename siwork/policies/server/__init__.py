@@ -1,0 +1,1 @@
+"""Models behind an OpenAI-compatible server: vLLM first, others as far as they tell what is needed."""

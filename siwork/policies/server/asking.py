@@ -1,0 +1,163 @@
+"""A whole batch asked of a server: what is known already is not asked again, what comes in is kept at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from siwork.policies.chance import Chance, scramble
+from siwork.policies.journals import Journal, key_of_question
+from siwork.policies.server.client import Client, Model, Question, Refused
+from siwork.policies.server.saying import Said, Way
+from siwork.schema import KnobError, RunError
+
+
+class Asked(NamedTuple):
+    """k completions of each of n prompts."""
+
+    way: Way
+    model: Model
+    name: str  # of the model that is asked, an adapter's where one is served
+    prompts: Sequence[str]
+    read: Sequence[Any]  # the prompts as they are sent: texts, or token numbers
+    streams: np.ndarray  # (n, k) uint64
+    chance: Chance
+    mark: str = ""  # of the weights that are asked, where they change under one name
+
+
+class _Part(NamedTuple):
+    """One request: some completions of a prompt."""
+
+    prompt: int
+    columns: np.ndarray  # of its streams
+
+
+def ask(client: Client, asked: Asked, journal: Journal, tell: Callable[[float], None] | None = None) -> list[Said]:
+    """The n · k completions, those of a prompt side by side.
+
+    Raises KnobError for a prompt that leaves no room for a completion, RunError for a server that stays away.
+    """
+    n, k = asked.streams.shape
+    batch = _Batch(client, asked, journal, tell)
+    for i in range(n):
+        columns = np.arange(k)
+        for part in np.array_split(columns, k) if client.make.seeds == "completion" and k else [columns]:
+            if len(part):
+                batch.want(_Part(i, part))
+    batch.play()
+    return [said for row in batch.found for said in row if said is not None]
+
+
+class _Batch:
+    """What is asked, what came, and what is missing."""
+
+    def __init__(self, client: Client, asked: Asked, journal: Journal, tell: Callable[[float], None] | None) -> None:
+        self.client, self.asked, self.journal, self.tell = client, asked, journal, tell
+        n, k = asked.streams.shape
+        self.found: list[list[Said | None]] = [[None] * k for _ in range(n)]
+        self.parts: list[_Part] = []
+        self.keys: list[str] = []
+        self.questions: list[Question] = []
+        self.done = 0
+
+    def want(self, part: _Part) -> Question | None:
+        """Take a part from the journal, or note it as missing; the question that is to be asked."""
+        question = self._question(part)
+        key = key_of_question({"weights": self.asked.mark, "route": question.route, "body": question.body})
+        known = self.journal.get(key)
+        if known is not None and len(known) == len(part.columns):
+            self._keep(part, [Said(*one) for one in known])
+            return None
+        self.parts.append(part)
+        self.keys.append(key)
+        self.questions.append(question)
+        return question
+
+    def play(self) -> None:
+        """Ask for all that is missing."""
+        try:
+            self.client.ask_all(list(self.questions), self._came)
+        except Refused as refused:
+            raise self.client.sentence(refused, self._suspect(refused)) from None
+        if self.tell is not None:
+            self.tell(1.0)
+
+    def _suspect(self, refused: Refused) -> str:
+        """The longest prompt, which is the one that does not fit."""
+        return max((self.asked.prompts[part.prompt] for part in self.parts), key=len, default="")
+
+    def _came(self, place: int, answer: Any) -> list[Question]:
+        part, said = self.parts[place], self.asked.way.read(answer, self.asked.chance)
+        wanted = len(part.columns)
+        if len(said) < wanted:  # a server that gives one however many are wanted: ask for each
+            alone = [self.want(_Part(part.prompt, part.columns[j : j + 1])) for j in range(wanted)]
+            return [question for question in alone if question is not None]
+        self.journal.put(self.keys[place], [list(one) for one in said[:wanted]])
+        self._keep(part, said[:wanted])
+        return []
+
+    def _keep(self, part: _Part, said: Sequence[Said]) -> None:
+        for column, one in zip(part.columns, said, strict=True):
+            self.found[part.prompt][column] = one
+        self.done += len(said)
+        if self.tell is not None and self.done < self.asked.streams.size:
+            self.tell(self.done / self.asked.streams.size)
+
+    def _question(self, part: _Part) -> Question:
+        asked = self.asked
+        read, most = asked.read[part.prompt], self.client.make.max_new
+        if asked.model.context is not None and not isinstance(read, str):
+            most = min(most, asked.model.context - len(read))
+        if most < 1:
+            raise KnobError(
+                f"server: prompt {part.prompt} has {len(read):,} tokens and the model's context {asked.model.context:,}, which "
+                "leaves none for a completion; shorten the prompt, or serve the model with a longer context"
+            )
+        seed = _seed(asked.streams[part.prompt, part.columns])
+        return asked.way.question(read, len(part.columns), seed, asked.chance, most, asked.name)
+
+
+def _seed(streams: np.ndarray) -> int:
+    """One number of all the streams (k,) of a request."""
+    mixed = np.uint64(0)
+    for stream in streams.astype(np.uint64):
+        mixed = scramble(np.array([mixed ^ stream], np.uint64))[0]
+    return int(mixed)
+
+
+def score(client: Client, name: str, prompts: Sequence[np.ndarray], responses: Sequence[np.ndarray]) -> np.ndarray:
+    """log π of responses given as token numbers (n,), nats at temperature 1, by a vLLM.
+
+    Raises KnobError where prompt and response do not fit into the context, RunError as `ask`.
+    """
+    found = np.zeros(len(responses))
+    rows = [i for i, ids in enumerate(responses) if len(ids)]
+    questions = [_score_question(name, prompts[i], responses[i]) for i in rows]
+
+    def came(place: int, answer: Any) -> None:
+        i = rows[place]
+        found[i] = _prompt_log_probability(client, answer, prompts[i], responses[i])
+
+    try:
+        client.ask_all(questions, came)
+    except Refused as refused:
+        raise client.sentence(refused) from None
+    return found
+
+
+def _score_question(name: str, prompt: np.ndarray, response: np.ndarray) -> Question:
+    ids = [*map(int, prompt), *map(int, response)]
+    body = {"model": name, "prompt": ids, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
+    return Question("/v1/completions", body)
+
+
+def _prompt_log_probability(client: Client, answer: Any, prompt: np.ndarray, response: np.ndarray) -> float:
+    try:
+        told = answer["choices"][0]["prompt_logprobs"][len(prompt) : len(prompt) + len(response)]
+        return float(sum(place[str(int(token))]["logprob"] for place, token in zip(told, response, strict=True)))
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise RunError(
+            f"{client.make.url} tells no log-probabilities of a given text; a vLLM is expected there"
+        ) from None

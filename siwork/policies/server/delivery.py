@@ -1,0 +1,111 @@
+"""New weights for a vLLM on this machine: whole checkpoints read again in place, or LoRA adapters beside the model.
+
+Whole: the folder is written, `reload_weights` reads it, and the prefix cache, which holds keys and values of the old
+weights, is emptied. The server remembers the weights' fingerprint, which is asked before and after every batch. An adapter
+has its fingerprint in its name, so no other can answer, and vLLM's prefix cache keeps adapters apart.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from siwork.policies.server.client import Client, Question, Refused
+from siwork.schema import KnobError, RunError
+
+_KEPT = 2  # adapters that stay on the server: of this round, and of the one before
+
+
+class Delivery:
+    """What a server was given, and how it is given more. Raises KnobError for a server on another machine.
+
+    client : of the server
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.make = client, client.make
+        if not self.make.is_local:
+            raise KnobError(
+                f"server: weights are handed over through this machine's disk, and {self.make.url} is another machine; train "
+                "where the server runs, or leave train= out"
+            )
+        self._adapters: OrderedDict[str, TemporaryDirectory[str]] = OrderedDict()
+        self._counts = True  # whether the server remembers which weights it has
+        self._held = ""  # what it was given last, for a server that does not remember
+
+    def hand(self, local: Any) -> str:
+        """Give the server the weights of a local policy, if it has others; the name under which they answer.
+
+        local : HFPolicy. Raises RunError when the server does not take them.
+        """
+        mark = local.fingerprint()
+        if local.adapter:
+            return self._adapter(local, f"siwork-{mark}")
+        if self._has() != mark:
+            self._whole(local, mark)
+        return self.make.model
+
+    def confirm(self, local: Any) -> None:
+        """Nothing. Raises RunError when the server has other weights by now, as of another run."""
+        if not local.adapter and self._has() != local.fingerprint():
+            raise RunError(
+                f"the server at {self.make.url} was given other weights while it was asked, or was started again; one run at a "
+                "time can train against it: end the other, then resume"
+            )
+
+    # ── whole checkpoints ──────────────────────────────────────────────────────────────────────────────
+    def _has(self) -> str:
+        """Fingerprint of the weights that the server has; empty for those that it was started with."""
+        if self._counts:
+            try:
+                return str(self.client.ask(Question("/weight_info"))["weight_version"])
+            except Refused:  # an older vLLM
+                self._counts = False
+            except (KeyError, TypeError):
+                raise self._no() from None
+        return self._held
+
+    def _whole(self, local: Any, mark: str) -> None:
+        with TemporaryDirectory(prefix="siwork-weights-") as folder:
+            local.save(Path(folder))
+            self._post("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": folder}})
+        self._post("/reset_prefix_cache", {})
+        if self._counts:
+            self._post("/update_weight_version", {"new_version": mark})
+        self._held = mark
+
+    # ── adapters ───────────────────────────────────────────────────────────────────────────────────────
+    def _adapter(self, local: Any, name: str) -> str:
+        if name in self._adapters and self._lists(name):
+            self._adapters.move_to_end(name)
+            return name
+        folder = TemporaryDirectory(prefix="siwork-adapter-")  # stays: vLLM may read it again
+        local.save(Path(folder.name))
+        if not self._lists(name):
+            self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": folder.name})
+        self._adapters[name] = folder
+        while len(self._adapters) > _KEPT:
+            old, gone = self._adapters.popitem(last=False)
+            self._post("/v1/unload_lora_adapter", {"lora_name": old})
+            gone.cleanup()
+        return name
+
+    def _lists(self, name: str) -> bool:
+        from siwork.policies.server.client import served
+
+        return any(model.name == name for model in served(self.client.ask(Question("/v1/models"))))
+
+    def _post(self, route: str, body: dict[str, Any]) -> None:
+        try:
+            self.client.ask(Question(route, body))
+        except Refused as refused:
+            raise self._no(f"{route}, {refused.status}: {refused.words}") from None
+
+    def _no(self, why: str = "no weight version") -> RunError:
+        wanted = f" --lora {self.make.lora}" if self.make.lora else ""
+        return RunError(
+            f"the server at {self.make.url} does not take new weights ({why}); start it with: siwork serve "
+            f"{self.make.train}{wanted}"
+        )
