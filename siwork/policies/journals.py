@@ -34,8 +34,8 @@ class Journal:
 
     def put(self, key: str, answer: Any) -> None:
         """Keep an answer, which JSON can hold. Raises OSError when the disk refuses."""
+        self._known[key] = answer
         if self.folder is None:
-            self._known[key] = answer
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / FILE, "a", encoding="utf-8") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from siwork.policies.journals import Journal, key_of_question
 from siwork.policies.server.client import Client, Model, Question, Refused
 from siwork.policies.server.saying import Said, Way
 from siwork.schema import KnobError, RunError
+
+_SETTLED = 1.0  # s between two looks at whose answers they are
 
 
 class Asked(NamedTuple):
@@ -25,6 +28,13 @@ class Asked(NamedTuple):
     streams: np.ndarray  # (n, k) uint64
     chance: Chance
     mark: str = ""  # of the weights that are asked, where they change under one name
+    sure: Callable[[], bool] | None = (
+        None  # whether the server has had those weights until now, where that is not certain
+    )
+
+
+class Stale(Exception):
+    """The server has other weights than those that are to be asked: it was started again, or another run gave it some."""
 
 
 class _Part(NamedTuple):
@@ -37,7 +47,11 @@ class _Part(NamedTuple):
 def ask(client: Client, asked: Asked, journal: Journal, tell: Callable[[float], None] | None = None) -> list[Said]:
     """The n · k completions, those of a prompt side by side.
 
-    Raises KnobError for a prompt that leaves no room for a completion, RunError for a server that stays away.
+    Raises
+    ------
+    KnobError : a prompt leaves no room for a completion
+    RunError : the server stays away
+    Stale : it lost the weights on the way; what it said before is kept
     """
     n, k = asked.streams.shape
     batch = _Batch(client, asked, journal, tell)
@@ -61,6 +75,8 @@ class _Batch:
         self.keys: list[str] = []
         self.questions: list[Question] = []
         self.done = 0
+        self.held: list[tuple[str, list[Any]]] = []  # answers that are kept once it is sure whose they are
+        self.settled = monotonic()
 
     def want(self, part: _Part) -> Question | None:
         """Take a part from the journal, or note it as missing; the question that is to be asked."""
@@ -80,13 +96,21 @@ class _Batch:
         try:
             self.client.ask_all(list(self.questions), self._came)
         except Refused as refused:
-            raise self.client.sentence(refused, self._suspect(refused)) from None
+            if refused.status == 404 and self.asked.sure is not None:  # an adapter that a new start has forgotten
+                raise Stale from None
+            longest = max((self.asked.prompts[part.prompt] for part in self.parts), key=len, default="")
+            raise self.client.sentence(refused, longest) from None
+        self._settle()
         if self.tell is not None:
             self.tell(1.0)
 
-    def _suspect(self, refused: Refused) -> str:
-        """The longest prompt, which is the one that does not fit."""
-        return max((self.asked.prompts[part.prompt] for part in self.parts), key=len, default="")
+    def _settle(self) -> None:
+        """Keep what came in, if it came from the right weights. Raises Stale."""
+        if self.held and self.asked.sure is not None and not self.asked.sure():
+            raise Stale
+        for key, answer in self.held:
+            self.journal.put(key, answer)
+        self.held, self.settled = [], monotonic()
 
     def _came(self, place: int, answer: Any) -> list[Question]:
         part, said = self.parts[place], self.asked.way.read(answer, self.asked.chance)
@@ -94,8 +118,10 @@ class _Batch:
         if len(said) < wanted:  # a server that gives one however many are wanted: ask for each
             alone = [self.want(_Part(part.prompt, part.columns[j : j + 1])) for j in range(wanted)]
             return [question for question in alone if question is not None]
-        self.journal.put(self.keys[place], [list(one) for one in said[:wanted]])
+        self.held.append((self.keys[place], [list(one) for one in said[:wanted]]))
         self._keep(part, said[:wanted])
+        if self.asked.sure is None or monotonic() - self.settled > _SETTLED:
+            self._settle()
         return []
 
     def _keep(self, part: _Part, said: Sequence[Said]) -> None:

@@ -43,17 +43,13 @@ class Delivery:
         mark = local.fingerprint()
         if local.adapter:
             return self._adapter(local, f"siwork-{mark}")
-        if self._has() != mark:
+        if not self.holds(local):
             self._whole(local, mark)
         return self.make.model
 
-    def confirm(self, local: Any) -> None:
-        """Nothing. Raises RunError when the server has other weights by now, as of another run."""
-        if not local.adapter and self._has() != local.fingerprint():
-            raise RunError(
-                f"the server at {self.make.url} was given other weights while it was asked, or was started again; one run at a "
-                "time can train against it: end the other, then resume"
-            )
+    def holds(self, local: Any) -> bool:
+        """Whether the server has the weights of a local policy; an adapter's name says whose they are."""
+        return bool(local.adapter) or self._has() == local.fingerprint()
 
     # ── whole checkpoints ──────────────────────────────────────────────────────────────────────────────
     def _has(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from siwork.policies.chance import Chance
 from siwork.policies.hf.knobs import Hf
 from siwork.policies.hf.policy import HFPolicy
 from siwork.policies.journals import journal_here
-from siwork.policies.server.asking import Asked, ask
+from siwork.policies.server.asking import Asked, Stale, ask
 from siwork.policies.server.client import Client, Model
 from siwork.policies.server.delivery import Delivery
 from siwork.policies.server.knobs import Server
@@ -24,6 +25,7 @@ from siwork.policies.server.saying import Said, Way
 from siwork.policies.texts import asked_for
 from siwork.schema import RunError
 
+_TRIES = 4
 _APART = 0.1  # nats a token; single and half precision part by less, another model by more
 
 
@@ -83,12 +85,24 @@ class TrainedServerPolicy:
         asked, streams = asked_for(prompts, k, streams)
         chance, texts = Chance.of(temperature, top_p), asked.to_pylist()
         ids, mark = self.local.reader.prompts(texts), self.local.fingerprint()
-        name = self.delivery.hand(self.local)
-        said = ask(
-            self.client, Asked(self.way, self.model, name, texts, ids, streams, chance, mark), journal_here(), tell
+        asked_of = Asked(
+            self.way, self.model, "", texts, ids, streams, chance, mark, partial(self.delivery.holds, self.local)
         )
-        self.delivery.confirm(self.local)
+        said = self._asked(asked_of, tell)
         return self._scored([ids[i // k] for i in range(len(said))], said)
+
+    def _asked(self, asked: Asked, tell: Callable[[float], None] | None) -> list[Said]:
+        """What the server says with these weights, which it is given again when it has lost them on the way."""
+        for _ in range(_TRIES):
+            try:
+                name = self.delivery.hand(self.local)
+                return ask(self.client, asked._replace(name=name), journal_here(), tell)
+            except Stale:
+                continue
+        raise RunError(
+            f"the server at {self.make.url} lost the weights it was given {_TRIES} times while it was asked; one run at a time "
+            "can train against it: end the other, then resume"
+        )
 
     def _scored(self, prompts: list[np.ndarray], said: list[Said]) -> Completions:
         """What the server said, scored by the local model. Raises RunError when the two have different weights."""

@@ -1,0 +1,43 @@
+"""vLLM's own offline batch call, in the interpreter that has vLLM: a model's folder and a file of questions as arguments.
+
+It says `ready`, then answers each line on its standard input with the seconds of one batch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+
+def main(folder: str, questions: str) -> None:
+    """Serve until the standard input ends."""
+    from vllm import LLM, SamplingParams
+
+    with open(questions) as file:
+        asked = json.load(file)
+    engine = LLM(
+        folder, dtype="float32", enforce_eager=True, max_model_len=asked["context"], generation_config="vllm", enable_chunked_prefill=False
+    )
+    prompts = [{"prompt_token_ids": ids} for ids in asked["prompts"]]
+    for turn, _ in enumerate(_turns()):
+        how = [
+            SamplingParams(
+                n=asked["k"], temperature=1.0, max_tokens=asked["new"], logprobs=0, seed=1000 * turn + i
+            )
+            for i in range(len(prompts))
+        ]
+        began = time.perf_counter()
+        found = engine.generate(prompts, how, use_tqdm=False)
+        seconds = time.perf_counter() - began
+        tokens = sum(len(one.token_ids) for row in found for one in row.outputs)
+        print(json.dumps({"seconds": seconds, "tokens": tokens}), flush=True)
+
+
+def _turns():  # noqa: ANN202
+    print("ready", flush=True)
+    yield from sys.stdin
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
