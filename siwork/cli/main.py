@@ -47,9 +47,9 @@ def _apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     >>> _apart(["serve", "models/base", "--", "siwork", "run", "star"])
     (['serve', 'models/base'], ['siwork', 'run', 'star'])
     """
-    if next((word for word in argv if not word.startswith("-")), "") != "serve" or "--" not in argv:
+    place = list(argv).index("--") if "--" in argv else len(argv)
+    if next((word for word in argv[:place] if not word.startswith("-")), "") != "serve":
         return argv, []
-    place = list(argv).index("--")
     return argv[:place], argv[place + 1 :]
 
 
@@ -291,5 +291,5 @@ def _serve(commands: Commands) -> None:
     )
     parser.add_argument("--context", type=int, metavar="N", help="most tokens of a prompt and its completion")
     parser.add_argument("--log", type=Path, metavar="FILE", help="where its words go (default a temporary file)")
-    parser.add_argument("--vllm", default="", metavar="OPTIONS", help="further options of vLLM's, as one quoted text")
+    parser.add_argument("--vllm", default="", metavar="OPTIONS", help="further options of vLLM's, as --vllm='--seed 1'")
     parser.add_argument("--json", action="store_true", help="for programs: one line when it is ready")

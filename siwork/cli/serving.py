@@ -38,7 +38,7 @@ def serve(options: argparse.Namespace) -> int:
     usual = signal.signal(signal.SIGTERM, _leave)
     try:
         with server:
-            _tell(server, options.json, sys.stderr if beside else sys.stdout)
+            _tell(server, options, sys.stderr if beside else sys.stdout)
             return _beside(beside, server) if beside else _until_stopped(server)
     except KeyboardInterrupt:
         sys.stderr.write("siwork: interrupted before vLLM was ready\n")
@@ -51,17 +51,18 @@ def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(_TERMINATED)
 
 
-def _tell(server: Serving, as_json: bool, where: TextIO) -> None:
-    if as_json:
+def _tell(server: Serving, options: argparse.Namespace, where: TextIO) -> None:
+    if options.json:
         print(
             json.dumps({"url": server.url, "model": server.model, "pid": server.pid, "log": str(server.log)}),
             flush=True,
         )
         return
     url, model = json.dumps(server.url), json.dumps(server.model, ensure_ascii=False)
+    more = f", lora={options.lora}" if options.lora else ""
     print(f"{server.model} at {server.url} (log: {server.log})", file=where)
     print(f"  to sample:  server({url}, {model})", file=where)
-    print(f"  to train:   server({url}, {model}, train={model})", file=where, flush=True)
+    print(f"  to train:   server({url}, {model}, train={model}{more})", file=where, flush=True)
 
 
 def _until_stopped(server: Serving) -> int:
