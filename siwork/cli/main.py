@@ -20,7 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     `siwork diagnose` has codes of its own: 0 fine, 1 watch, 2 alarm, 3 unknown or an error. With `--debug` it raises
     instead, so that the traceback is seen.
     """
-    options, odd = _parser().parse_known_args(argv)
+    words, beside = _apart(sys.argv[1:] if argv is None else argv)
+    options, odd = _parser().parse_known_args(words)
+    options.beside = beside
     if odd:
         _parser().exit(options.failed, f"siwork: unrecognized arguments: {' '.join(odd)}; see: siwork --help\n")
     room, _, name = options.command.partition(":")
@@ -37,6 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stderr.close()
         return 3 if options.failed == 3 else 0
+
+
+def _apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The words of siwork, and those of the command that `siwork serve … --` runs beside itself.
+
+    >>> _apart(["serve", "models/base", "--", "siwork", "run", "star"])
+    (['serve', 'models/base'], ['siwork', 'run', 'star'])
+    """
+    place = list(argv).index("--") if "--" in argv else len(argv)
+    if next((word for word in argv[:place] if not word.startswith("-")), "") != "serve":
+        return argv, []
+    return argv[:place], argv[place + 1 :]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         _import,
         _watch,
         _clinic,
+        _serve,
     ):
         add(commands)
     return parser
@@ -255,3 +270,26 @@ def _clinic(commands: Commands) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write a page a case, and an index, there")
     parser.add_argument("--rates", action="store_true", help="print how often each verdict was measured to alarm")
     parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _serve(commands: Commands) -> None:
+    sentence = "Serve a model with vLLM on this machine, until Ctrl-C or while a command runs, with its exit status."
+    parser = _command(commands, "serve", "serving:serve", sentence)
+    parser.usage = "siwork serve MODEL [options] [-- COMMAND …]"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = """examples:
+  siwork serve models/base --lora 16 --log server.log
+  siwork serve models/base -- sh -c 'siwork run star --policy "server(\\"$SIWORK_SERVER\\", \\"models/base\\")"'
+"""
+    parser.add_argument("model", metavar="MODEL", help="folder or hub id of the model, and the name it is served by")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default 0, a free one)")
+    parser.add_argument(
+        "--lora", type=int, default=0, metavar="RANK", help="take adapters up to this rank while it runs"
+    )
+    parser.add_argument(
+        "--python", metavar="PATH", help="the Python that has vLLM (default $SIWORK_VLLM_PYTHON, or this)"
+    )
+    parser.add_argument("--context", type=int, metavar="N", help="most tokens of a prompt and its completion")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="where its words go (default a temporary file)")
+    parser.add_argument("--vllm", default="", metavar="OPTIONS", help="further options of vLLM's, as --vllm='--seed 1'")
+    parser.add_argument("--json", action="store_true", help="for programs: one line when it is ready")

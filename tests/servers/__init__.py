@@ -1,0 +1,1 @@
+"""Real servers of language models on this machine."""
