@@ -115,6 +115,9 @@ def command(
     words = [found.python, *found.module, *([source] if "serve" in found.module else [f"--model={source}"])]
     words += ["--generation-config=vllm", "--load-format=safetensors", "--disable-uvicorn-access-log"]
     words += ["--dtype=float32", "--enforce-eager"] if found.cpu else []
+    words += (
+        ["--no-enable-chunked-prefill"] if found.cpu else []
+    )  # 0.32 dies there of a prompt with a seed read in parts
     words += more
     words += ["--enable-lora", f"--max-lora-rank={room_for(lora)}"] if lora else []
     words += [f"--max-model-len={context}"] if context else []

@@ -16,15 +16,12 @@ def main(folder: str, questions: str) -> None:
 
     with open(questions) as file:
         asked = json.load(file)
-    engine = LLM(
-        folder, dtype="float32", enforce_eager=True, max_model_len=asked["context"], generation_config="vllm", enable_chunked_prefill=False
-    )
+    shape = {"max_model_len": asked["context"], "enforce_eager": True, "enable_chunked_prefill": False}
+    engine = LLM(folder, dtype="float32", generation_config="vllm", **shape)
     prompts = [{"prompt_token_ids": ids} for ids in asked["prompts"]]
     for turn, _ in enumerate(_turns()):
         how = [
-            SamplingParams(
-                n=asked["k"], temperature=1.0, max_tokens=asked["new"], logprobs=0, seed=1000 * turn + i
-            )
+            SamplingParams(n=asked["k"], temperature=1.0, max_tokens=asked["new"], logprobs=0, seed=1000 * turn + i)
             for i in range(len(prompts))
         ]
         began = time.perf_counter()
@@ -34,7 +31,7 @@ def main(folder: str, questions: str) -> None:
         print(json.dumps({"seconds": seconds, "tokens": tokens}), flush=True)
 
 
-def _turns():  # noqa: ANN202
+def _turns():
     print("ready", flush=True)
     yield from sys.stdin
 

@@ -8,11 +8,14 @@ has its fingerprint in its name, so no other can answer, and vLLM's prefix cache
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
+from weakref import finalize
 
-from siwork.policies.server.client import Client, Question, Refused
+from siwork.policies.server.client import Client, Question, Refused, served
 from siwork.schema import KnobError, RunError
 
 _KEPT = 2  # adapters that stay on the server: of this round, and of the one before
@@ -31,7 +34,7 @@ class Delivery:
                 f"server: weights are handed over through this machine's disk, and {self.make.url} is another machine; train "
                 "where the server runs, or leave train= out"
             )
-        self._adapters: OrderedDict[str, TemporaryDirectory[str]] = OrderedDict()
+        self._adapters: OrderedDict[str, Path] = OrderedDict()
         self._counts = True  # whether the server remembers which weights it has
         self._held = ""  # what it was given last, for a server that does not remember
 
@@ -72,25 +75,31 @@ class Delivery:
             self._post("/update_weight_version", {"new_version": mark})
         self._held = mark
 
+    @cached_property
+    def _home(self) -> Path:
+        """Where adapters lie until this process ends."""
+        home = mkdtemp(prefix="siwork-adapters-")
+        finalize(self, rmtree, home, ignore_errors=True)
+        return Path(home)
+
     # ── adapters ───────────────────────────────────────────────────────────────────────────────────────
     def _adapter(self, local: Any, name: str) -> str:
         if name in self._adapters and self._lists(name):
             self._adapters.move_to_end(name)
             return name
-        folder = TemporaryDirectory(prefix="siwork-adapter-")  # stays: vLLM may read it again
-        local.save(Path(folder.name))
+        folder = self._home / name  # stays as long as the adapter does: vLLM may read it again
+        folder.mkdir(exist_ok=True)
+        local.save(folder)
         if not self._lists(name):
-            self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": folder.name})
+            self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
         self._adapters[name] = folder
         while len(self._adapters) > _KEPT:
             old, gone = self._adapters.popitem(last=False)
             self._post("/v1/unload_lora_adapter", {"lora_name": old})
-            gone.cleanup()
+            rmtree(gone, ignore_errors=True)
         return name
 
     def _lists(self, name: str) -> bool:
-        from siwork.policies.server.client import served
-
         return any(model.name == name for model in served(self.client.ask(Question("/v1/models"))))
 
     def _post(self, route: str, body: dict[str, Any]) -> None:
