@@ -101,6 +101,7 @@ class Recipe:
         for part in self.proposer:
             problems = part.propose(problems, lots["proposer"])
         rows = self._sample(state, problems, lots, tell)
+        state = self._learn(state, rows, lots["verifier"])
         tell("select", 0.0)
         rows = self.select(rows, lots["selector"])
         return rows, self._fit(state, rows, lots, tell)
@@ -120,6 +121,13 @@ class Recipe:
             rows = self.judge(state, rows, lots["verifier"])
         assert rows is not None
         return rows
+
+    def _learn(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> State:
+        """The state with what verifiers take from judged rows; this round's scores stay as they are."""
+        for part in self.verifier:
+            if hasattr(part, "learn"):
+                state = part.learn(state, rows, rng)
+        return state
 
     def judge(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         """The rows with the verifiers' scores: the first as `score`, further ones as `score_<name>`."""
