@@ -236,6 +236,21 @@ RECIPES: dict[str, Entry] = {
         "Counteracting Matthew Effect in Self-Improvement of LVLMs through Head-Tail Re-balancing",
         "The vanilla loop with different answers only, and a cap on each problem.",
     ),
+    "rlsc": Entry(
+        "seed · cot · conf(kind=sequence) · weight · sft",
+        "Confidence Is All You Need: Few-Shot RL Fine-Tuning of Language Models",
+        "Likelihood training on own responses, weighted by their own probability.",
+    ),
+    "v-star": Entry(
+        "seed · cot · gold + orm(first=nothing) · correct · sft · reset",
+        "V-STaR: Training Verifiers for Self-Taught Reasoners",
+        "Rejection sampling beside a verifier trained on right and wrong samples of all rounds, which scores but does not select.",
+    ),
+    "self-rewarding": Entry(
+        "seed · cot · judge · pairs · pref",
+        "Self-Rewarding Language Models",
+        "Preference training on what the model itself says is right; needs a language model that reads any text.",
+    ),
 }
 
 

@@ -36,7 +36,7 @@ def digit_rows() -> pd.DataFrame:
 
 def write_judge(folder: Path) -> str:
     """A judge that was taught on half of the problems; its folder."""
-    policy = siwork.policy("hf", write_fresh(folder / "fresh", byte_pairs()), device="cpu")
+    policy = siwork.policy("hf", write_fresh(folder / "fresh", byte_pairs(), max_position_embeddings=512), device="cpu")
     rng, taught = np.random.default_rng(0), digit_rows().iloc[:40]
     duels = taught.sample(120, replace=True, random_state=0).assign(other=rng.integers(0, 10, 120).astype(str))
     asked = [filled(QUESTION, line) for line in taught.to_dict("records")]
