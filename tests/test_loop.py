@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 import siwork
+from recipes_made import PLAYED
 from siwork.loop import Sizes, prepare, resume, run
-from siwork.recipes import RECIPES, Recipe
+from siwork.recipes import Recipe
 from siwork.schema import Foreign, KnobError, Locked, RecipeError, RunError
 from siwork.slots import State
 from siwork.store import Writer
@@ -89,7 +90,7 @@ class Permuted:
         return getattr(self.task, name)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PLAYED)
 def test_truth_comes_last(name):
     task = siwork.task("countdown", numbers=3)
     problems = task.problems("train", 20)

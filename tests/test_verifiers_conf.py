@@ -17,7 +17,12 @@ from siwork.slots import State, silent
 from siwork.verifiers import Conf
 from siwork.verifiers.labels import buy, mapped
 
-NUMBERS = {"logp": [-2.0, None, 0.0], "base_logp": [-4.0, -1.0, None], "entropy": [0.5, None, 0.0], "n_tokens": [4, 2, 0]}
+NUMBERS = {
+    "logp": [-2.0, None, 0.0],
+    "base_logp": [-4.0, -1.0, None],
+    "entropy": [0.5, None, 0.0],
+    "n_tokens": [4, 2, 0],
+}
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +115,8 @@ def test_another_policys_likelihood(state, rows):
 def test_what_conf_cannot_say_is_one_sentence(tmp_path):
     with pytest.raises(KnobError, match="kind=entropy is known of the policy of the round alone"):
         Conf(kind="entropy", by="base")
+    formula = "cot(k=4) · conf(kind=answer) · weight · sft"
     with pytest.raises(KnobError, match=r"conf\(kind=answer\) needs probabilities of parts"):
-        formula = "cot(k=4) · conf(kind=answer) · weight · sft"
         run(formula, "add", "tabular", rounds=1, problems=Sizes(4, 4, 0, 4), folder=tmp_path / "r")
 
 

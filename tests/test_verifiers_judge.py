@@ -6,12 +6,14 @@ import pytest
 import torch
 
 import siwork
-from contracts.verifier import VerifierContract, rng
+from contracts.verifier import Silent, VerifierContract, rng
 from hf_made import byte_pairs, pieces_of_sentences, write_fresh
 from judge_made import DUEL, QUESTION, Even, digit_rows, write_judge
+from recipes_made import ASKING
 from siwork.loop import Sizes, run
 from siwork.metrics.calibration import auroc
 from siwork.policies.asking import chances
+from siwork.recipes import Recipe
 from siwork.schema import KnobError, RecipeError, format_call, parse_call
 from siwork.slots import State
 from siwork.verifiers import Judge
@@ -200,7 +202,9 @@ def test_another_policy_is_opened_once_and_asked(state, folder, rows, tmp_path):
     fresh = siwork.policy("hf", write_fresh(tmp_path / "m", byte_pairs()), device="cpu")
     here = state.having(policy=fresh, base=fresh)
     other = Judge(by=f'hf("{folder}", device=cpu)', template=QUESTION)
-    np.testing.assert_allclose(other.score(here, rows, rng()), Judge(template=QUESTION).score(state, rows, rng()), atol=1e-6)
+    np.testing.assert_allclose(
+        other.score(here, rows, rng()), Judge(template=QUESTION).score(state, rows, rng()), atol=1e-6
+    )
     assert auroc(Judge(by="base", template=QUESTION).score(here, rows, rng()), Even.check(rows)) < 0.9
     assert Judge.build(*parse_call(format_call(other))[1:]) == other
 
@@ -250,3 +254,17 @@ def test_two_rounds_of_a_language_model_that_is_judged(tmp_path, folder, by):
     assert rows["score"].notna().all()
     assert rows["score"].between(0, 1).all()
     assert rows["score"].nunique() > 20
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_truth_comes_last(name, tmp_path):
+    folder, task = write_fresh(tmp_path / "m", byte_pairs(), max_position_embeddings=256), siwork.task("countdown")
+    problems, ends = task.problems("train", 3), []
+    for truth in (task, Silent(task)):
+        policy = siwork.policy("hf", folder, max_new=6, device="cpu")
+        state = State(truth, policy, policy)
+        rows, after = Recipe.read(name).play(state, problems, rng(3))
+        ends.append((rows, after.policy.fingerprint()))
+    pd.testing.assert_frame_equal(ends[0][0], ends[1][0], check_exact=True)
+    assert ends[0][1] == ends[1][1]
+    assert Recipe.read(name).label_free
