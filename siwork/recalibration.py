@@ -46,6 +46,10 @@ class Recalibration:
         """What log-odds are divided by; NaN of other methods."""
         return 1 / self.slope if self.method == "temperature" else _NONE
 
+    def targets(self, gold: np.ndarray) -> np.ndarray:
+        """What the likelihood of the fit was of: the truth (N,) itself, or Platt's targets in its place."""
+        return _targets(gold, self.right, self.n - self.right) if self.method == "platt" else gold
+
     def apply(self, score: ArrayLike) -> np.ndarray:
         """P(right) of scores in [0, 1], any shape; NaN (unscored) stays NaN.
 
@@ -54,7 +58,7 @@ class Recalibration:
         s = _checked(np.asarray(score, float))
         if self.method == "isotonic":
             return np.where(np.isnan(s), np.nan, np.interp(s, self.score, self.probability))
-        return np.asarray(expit(self.slope * _log_odds(s) + self.offset))
+        return np.asarray(expit(self.slope * log_odds(s) + self.offset))
 
 
 def recalibration(score: ArrayLike, gold: ArrayLike, method: str = "isotonic") -> Recalibration:
@@ -95,7 +99,7 @@ def recalibration(score: ArrayLike, gold: ArrayLike, method: str = "isotonic") -
     if method == "isotonic":
         knots, share = _isotonic(s, y)
         return Recalibration(method, len(s), right, score=knots, probability=share)
-    x = _log_odds(s)
+    x = log_odds(s)
     slope, offset = _platt(x, y) if method == "platt" else (1 / _temperature(x, y), 0.0)
     return Recalibration(method, len(s), right, slope, offset)
 
@@ -119,7 +123,8 @@ def _checked(score: np.ndarray) -> np.ndarray:
     return score
 
 
-def _log_odds(score: np.ndarray) -> np.ndarray:
+def log_odds(score: np.ndarray) -> np.ndarray:
+    """ln(p/(1 − p)) of scores kept EDGE from 0 and 1."""
     return np.asarray(logit(np.clip(score, EDGE, 1 - EDGE)))
 
 
@@ -137,10 +142,14 @@ def _loss(x: np.ndarray, target: np.ndarray) -> float:
     return -float(np.mean(target * log_expit(x) + (1 - target) * log_expit(-x)))
 
 
+def _targets(y: np.ndarray, right: float, wrong: float) -> np.ndarray:
+    """Platt's: (right + 1)/(right + 2) for 1, 1/(wrong + 2) for 0."""
+    return np.where(y == 1, (right + 1) / (right + 2), 1 / (wrong + 2))
+
+
 def _platt(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope and offset of the greatest likelihood of the smoothed targets."""
-    right, wrong = y.sum(), len(y) - y.sum()
-    target = np.where(y == 1, (right + 1) / (right + 2), 1 / (wrong + 2))
+    target = _targets(y, y.sum(), len(y) - y.sum())
     start = float(logit(target.mean()))
     centre, width = float(x.mean()), float(x.std())
     if not width > 1e-9:
@@ -179,4 +188,4 @@ def _temperature(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.exp(min(ends)[1]))
 
 
-__all__ = ["EDGE", "METHODS", "Recalibration", "recalibration"]
+__all__ = ["EDGE", "HOTTEST", "METHODS", "Recalibration", "log_odds", "recalibration"]
