@@ -139,7 +139,7 @@ def _isotonic(s: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _loss(x: np.ndarray, target: np.ndarray) -> float:
     """Mean cross-entropy, nats, of targets in [0, 1] under log-odds x."""
-    return -float(np.mean(target * log_expit(x) + (1 - target) * log_expit(-x)))
+    return -float(np.mean(target * x + log_expit(-x)))  # log σ(x) = x + log σ(−x)
 
 
 def _targets(y: np.ndarray, right: float, wrong: float) -> np.ndarray:

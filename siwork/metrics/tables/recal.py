@@ -120,7 +120,7 @@ def _of_place(place: tuple[str, str], rounds: dict[int, list[np.ndarray]], about
         why = f"round {about.first} has no rows of this split"
         yield from (keys | {"round": r, "map": kind, "n": 0, "method": why} for r in later for kind in MAPS)
         return
-    names = pd.unique(np.concatenate([rounds[r][2] for r in later]))
+    names = sorted(set().union(*(rounds[r][2].tolist() for r in later)), key=str)  # folds hang on names, not on places
     fold = np.random.default_rng(about.seed).permutation(len(names)) % _FOLDS
     base: _Round | None = None
     for r in later:
@@ -211,7 +211,7 @@ def _parameters(source: _Round, about: _About) -> dict[str, float]:
     curve = (x * (p * (1 - p))[:, None]).T @ x
     parts = pull @ np.linalg.pinv(curve)
     if fitted.method == "temperature":
-        inside = 1 + 1e-6 < fitted.temperature * HOTTEST and fitted.temperature * (1 + 1e-6) < HOTTEST
+        inside = fitted.temperature * HOTTEST > 1 + 1e-6 and fitted.temperature * (1 + 1e-6) < HOTTEST
         found = {"temperature": (fitted.temperature, -parts[:, 0] * fitted.temperature**2 * inside)}
     else:
         found = {"slope": (fitted.slope, parts[:, 0]), "offset": (fitted.offset, parts[:, 1])}
