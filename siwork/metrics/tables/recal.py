@@ -210,6 +210,7 @@ def _parameters(source: _Round, about: _About) -> dict[str, float]:
     pull = np.stack([np.bincount(code, column) for column in rest.T], axis=1)
     curve = (x * (p * (1 - p))[:, None]).T @ x
     parts = pull @ np.linalg.pinv(curve)
+    found: dict[str, tuple[float, np.ndarray]]
     if fitted.method == "temperature":
         inside = fitted.temperature * HOTTEST > 1 + 1e-6 and fitted.temperature * (1 + 1e-6) < HOTTEST
         found = {"temperature": (fitted.temperature, -parts[:, 0] * fitted.temperature**2 * inside)}
