@@ -161,6 +161,25 @@ def test_a_taste_for_the_first_place_cancels(state):
     assert np.isnan(score[3])  # no rival: unknown, not one half
 
 
+def test_a_rival_that_cannot_be_asked_about_is_left_out(state):
+    class Short:
+        name = "short"
+
+        @staticmethod
+        def chances(prompts, options):
+            p = np.array(
+                [
+                    np.nan if "long" in text else 0.8 if "First answer: 1" in text else 0.2
+                    for text in prompts.to_pylist()
+                ]
+            )
+            return np.stack([p, 1 - p], axis=1)
+
+    rows = pd.DataFrame({"problem": list("aaa"), "prompt": list("ppp"), "response": ["1", "long", "2"]})
+    score = Judge(mode="pairwise", rivals=9).score(state.having(policy=Short()), rows, rng())
+    np.testing.assert_allclose(score, [0.8, np.nan, 0.2])
+
+
 def test_equal_questions_are_asked_once(state, judge):
     asked = []
 

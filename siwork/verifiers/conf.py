@@ -31,12 +31,10 @@ class Conf(Scored):
 
     slot = "verifier"
     name = "conf"
-    sentence = "The policy's own confidence in its response; reads no truth."
+    sentence = "The policy's own confidence in its response; reads no truth but bought labels."
     source = "Confidence Is All You Need: Few-Shot RL Fine-Tuning of Language Models"
 
-    kind: str = knob(
-        "likelihood", "Which confidence.", choices=("likelihood", "sequence", "answer", "entropy"), shown=False
-    )
+    kind: str = knob("likelihood", "Which confidence.", choices=("likelihood", "sequence", "answer", "entropy"))
     by: str = knob("self", BY)
     recal: str = recal_knob()
     labels: int = labels_knob()

@@ -43,7 +43,9 @@ class Judge(Scored):
 
     slot = "verifier"
     name = "judge"
-    sentence = "A language model's P(yes) that the answer is right, or better than others; reads no truth."
+    sentence = (
+        "A language model's P(yes) that the answer is right, or better than others; reads no truth but bought labels."
+    )
     source = "Language Models (Mostly) Know What They Know"
     departs = "the question shows no other samples; two given words are compared in place of (A) and (B)"
 
@@ -98,8 +100,9 @@ class Judge(Scored):
         asked = {"prompt": prompt[np.r_[a, b]], "response": said[np.r_[a, b]], "other": said[np.r_[b, a]]}
         there, back = np.split(self._yes(state, pd.DataFrame(asked)), 2)
         wins[unlike] = (there + 1 - back) / 2
-        count = np.bincount(one, minlength=len(rows))
-        return np.where(count > 0, np.bincount(one, wins, len(rows)) / np.maximum(count, 1), np.nan)
+        known = ~np.isnan(wins)
+        count, won = (np.bincount(one[known], each, len(rows)) for each in (None, wins[known]))
+        return np.where(count > 0, won / np.maximum(count, 1), np.nan)
 
 
 def filled(template: str, values: Mapping[Hashable, Any]) -> str:
