@@ -7,8 +7,11 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from siwork.figures import fig_calibration
-from siwork.metrics import recalibration_drift, rows_behind
+from siwork.figures.table import tidy
+from siwork.loop import Sizes, run
+from siwork.metrics import measure, recalibration_drift, rows_behind
 from siwork.recalibration import METHODS
+from siwork.reporting.sketches import FURTHER, QUESTIONS, joined, of_run
 from siwork.schema import KnobError, SchemaError
 
 
@@ -164,3 +167,23 @@ def test_a_point_leads_to_its_rows():
             expected = rows[rows["round"].isin(rounds) & rows["score"].notna()]
             assert len(found) == len(expected)
             assert set(found["round"]) == rounds
+
+
+def test_the_page_draws_it_where_scores_are_graded(tmp_path):
+    def pictures(verifier):
+        formula = f"seed · cot(k=8) · {verifier} · correct · sft(steps=4)"
+        made = run(
+            formula,
+            "countdown(numbers=3)",
+            "tabular",
+            rounds=2,
+            problems=Sizes(30, 20, 0, 8),
+            folder=tmp_path / verifier,
+        )
+        named = {name: of_run(make, made) for name, (make, _) in FURTHER.items()}
+        drawn = QUESTIONS["verifier"].draw(tidy(measure(made)), lambda name: joined(name, {"a": named[name]}))
+        return [each.sentence for each in drawn if each.sentence.startswith("How a recalibration")]
+
+    (sentence,) = pictures("conf")
+    assert "by the first round's map, against the round's own map, in round 1" in sentence
+    assert pictures("gold") == []
