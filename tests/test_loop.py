@@ -90,7 +90,14 @@ class Permuted:
         return getattr(self.task, name)
 
 
-@pytest.mark.parametrize("name", PLAYED)
+LINES = [
+    "seed · cot · conf(kind=entropy) · correct(threshold=0.7) · sft",
+    "seed · cot · conf(recal=platt, labels=8) · correct · sft",
+    "seed · cot · orm · correct · sft",
+]
+
+
+@pytest.mark.parametrize("name", [*PLAYED, *LINES])
 def test_truth_comes_last(name):
     task = siwork.task("countdown", numbers=3)
     problems = task.problems("train", 20)

@@ -74,7 +74,8 @@ class Orm(Scored):
         if rows.empty:
             return np.zeros(0)
         prompt = rows["prompt"].tolist()
-        model = np.where(np.isin(prompt, known.rows["prompt"].unique().tolist()), fold_of(prompt, FOLDS), FOLDS)
+        seen = set(known.rows["prompt"].tolist())
+        model = np.where([text in seen for text in prompt], fold_of(prompt, FOLDS), FOLDS)
         x, weights = self._features(state, rows), known.arrays["weights"]
         odds = np.stack([x @ w[:-1] + w[-1] for w in weights], axis=1)
         return expit(odds[np.arange(len(rows)), model])
