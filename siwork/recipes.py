@@ -101,6 +101,7 @@ class Recipe:
         for part in self.proposer:
             problems = part.propose(problems, lots["proposer"])
         rows = self._sample(state, problems, lots, tell)
+        state = self._learn(state, rows, lots["verifier"])
         tell("select", 0.0)
         rows = self.select(rows, lots["selector"])
         return rows, self._fit(state, rows, lots, tell)
@@ -120,6 +121,13 @@ class Recipe:
             rows = self.judge(state, rows, lots["verifier"])
         assert rows is not None
         return rows
+
+    def _learn(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> State:
+        """The state with what verifiers take from judged rows; this round's scores stay as they are."""
+        for part in self.verifier:
+            if hasattr(part, "learn"):
+                state = part.learn(state, rows, rng)
+        return state
 
     def judge(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         """The rows with the verifiers' scores: the first as `score`, further ones as `score_<name>`."""
@@ -227,6 +235,21 @@ RECIPES: dict[str, Entry] = {
         "seed · cot · gold · correct + divsel + balance · sft",
         "Counteracting Matthew Effect in Self-Improvement of LVLMs through Head-Tail Re-balancing",
         "The vanilla loop with different answers only, and a cap on each problem.",
+    ),
+    "rlsc": Entry(
+        "seed · cot · conf(kind=sequence) · weight · sft",
+        "Confidence Is All You Need: Few-Shot RL Fine-Tuning of Language Models",
+        "Likelihood training on own responses, weighted by their own probability.",
+    ),
+    "v-star": Entry(
+        "seed · cot · gold + orm(first=nothing) · correct · sft · reset",
+        "V-STaR: Training Verifiers for Self-Taught Reasoners",
+        "Rejection sampling beside a verifier trained on right and wrong samples of all rounds, which scores but does not select.",
+    ),
+    "self-rewarding": Entry(
+        "seed · cot · judge · pairs · pref",
+        "Self-Rewarding Language Models",
+        "Preference training on what the model itself says is right; needs a language model that reads any text.",
     ),
 }
 

@@ -18,7 +18,13 @@ def test_every_recipe_reads_back_from_its_formula(name):
 
 
 def test_label_free_recipes_are_those_that_read_no_truth():
-    assert {name for name in RECIPES if Recipe.read(name).label_free} == {"unfiltered", "srt", "lmsi"}
+    assert {name for name in RECIPES if Recipe.read(name).label_free} == {
+        "unfiltered",
+        "srt",
+        "lmsi",
+        "rlsc",
+        "self-rewarding",
+    }
 
 
 @pytest.mark.parametrize("part", COMPONENTS.values(), ids=lambda p: p.name)

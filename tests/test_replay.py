@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import siwork
+from recipes_made import PLAYED
 from siwork import replay
 from siwork.loop import Sizes, resume, run
-from siwork.recipes import COMPONENTS, RECIPES, Recipe
+from siwork.recipes import COMPONENTS, Recipe
 from siwork.schema import KnobError, RecipeError, SchemaError, Unfinished
 from siwork.store import Run, Runs, Writer
 
@@ -42,7 +43,7 @@ def same(one, other):
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-@pytest.mark.parametrize("recipe", [*RECIPES, *OTHERS])
+@pytest.mark.parametrize("recipe", [*PLAYED, *OTHERS])
 def test_the_own_selector_of_any_recipe_gives_the_stored_rows(tmp_path, recipe):
     made = played(tmp_path / "r", recipe)
     same(replay(made, own(recipe)), made.rows())

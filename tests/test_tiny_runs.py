@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 
 import siwork
+from recipes_made import PLAYED
 from siwork.loop import Sizes, resume, run
-from siwork.recipes import RECIPES
 from siwork.tasks import TASKS, Synthetic
 
 SMALL = Sizes(train=16, heldout=8, beyond=4, samples=8)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", PLAYED)
 def test_every_recipe_plays_on_the_transformer(name, tmp_path):
     played = run(name, "countdown", "tiny", rounds=1, problems=SMALL, folder=tmp_path / name)
     rows = siwork.check(played.rows())

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import siwork
+from contracts.verifier import VerifierContract
+from siwork.samplers import rollout
+from siwork.slots import State, silent
 from siwork.verifiers import Gold, Noisy, Vote
 
 
@@ -87,3 +91,26 @@ def test_noise_linked_to_difficulty_hits_the_hard_ones():
     rejected = 1 - Noisy(fp=0.0, fn=0.3, link="difficulty").score(STATE, table, rng())
     assert rejected[0::2].mean() == pytest.approx(0.06, abs=0.008)
     assert rejected[1::2].mean() == pytest.approx(0.54, abs=0.015)
+
+
+class TestGoldKeepsTheContract(VerifierContract):
+    @pytest.fixture
+    def verifier(self):
+        return Gold()
+
+    @pytest.fixture
+    def state(self):
+        task = siwork.task("countdown")
+        policy = siwork.policy("tabular", task)
+        policy.register(task.problems("train", 6))
+        return State(task, policy, policy)
+
+    @pytest.fixture
+    def rows(self, state):
+        return rollout(state, state.task.problems("train", 6), 5, rng(), silent)
+
+
+class TestVoteKeepsTheContract(TestGoldKeepsTheContract):
+    @pytest.fixture
+    def verifier(self):
+        return Vote()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from siwork.figures.drift import NEEDED, drift_sheet
 from siwork.figures.reliability import SCORES, VOTES, diagrams, read_bins
 from siwork.figures.rounds import Idea, by_round, shape, split_of
 from siwork.figures.sheet import Sheet
@@ -35,14 +36,15 @@ _BRIER = Idea(
 
 
 def fig_calibration(x: pd.DataFrame, *, split: str | None = None) -> go.Figure:
-    """The verifier against the truth: reliability diagrams of some rounds, or its errors over all rounds.
+    """The verifier against the truth: reliability diagrams of some rounds, its errors over all rounds, or how its map ages.
 
     Parameters
     ----------
     x : `siwork.metrics.reliability_table(rows)` draws share right against score; `siwork.metrics.vote_table(rows)` how often
         the commonest answer is right against its share of the votes; a metric table (`siwork.measure`, also pooled by
         `siwork.over_seeds`) false accepts and rejects, precision, score above truth, the calibration error above
-        its floor and, where it was measured, the Brier score with its parts
+        its floor and, where it was measured, the Brier score with its parts; `siwork.metrics.recalibration_drift(rows)` what
+        the score, the first round's map of it and each round's own map are worth over rounds, and what was fitted
     split : train, heldout or beyond;
         None takes train, or what x has where it has none of that
 
@@ -54,7 +56,7 @@ def fig_calibration(x: pd.DataFrame, *, split: str | None = None) -> go.Figure:
 
     Raises
     ------
-    SchemaError when x is none of the three tables, is empty, or has several groups in one round; KnobError for an unknown
+    SchemaError when x is none of these tables, is empty, or has several groups in one round; KnobError for an unknown
     split.
 
     >>> bins = pd.DataFrame({"run": "a", "split": "train", "round": 0, "bin": [0, 1], "score": [0.0, 1.0], "gold": [0.1, 0.8]})
@@ -76,6 +78,8 @@ def calibration_sheet(x: pd.DataFrame, *, split: str | None = None) -> Sheet:
         votes = {f"{k:g}" for k in table["k"].dropna()}
         words = VOTES._replace(score=f"share of {votes.pop()} votes") if len(votes) == 1 else VOTES
         return diagrams(table, words)
+    if has >= NEEDED:
+        return drift_sheet(x, split)
     if "metric" not in has:
         raise SchemaError(
             f"a metric table (siwork.measure), siwork.metrics.reliability_table or vote_table is needed, got {shape(x)}; "

@@ -16,6 +16,7 @@ from siwork.metrics.counting import counting
 from siwork.metrics.measure import study_of, wished
 from siwork.metrics.tables.ledger import ledger_problems
 from siwork.metrics.tables.places import check_first
+from siwork.metrics.tables.recal import MAPS
 from siwork.metrics.tables.reliability import asked_of, votes_of
 from siwork.metrics.tables.support import sampled_rows, seen_in
 from siwork.schema import SPLITS, KnobError, SchemaError, nearest
@@ -23,6 +24,7 @@ from siwork.schema import SPLITS, KnobError, SchemaError, nearest
 Point = Mapping[str, Any]
 _HALVED = ("answer_entropy", "support_kept")  # their k is half of that of the round
 _KEYS = ("run", "split", "metric")
+_RECAL = ("brier", "excess", "ece2", "temperature", "slope", "offset")
 
 
 class _Own(NamedTuple):
@@ -49,7 +51,8 @@ def rows_behind(source: Any, point: Point, runs: Mapping[str, Sequence[str]] | N
         so called, net, expected_gained and expected_lost those of both rounds of every problem; low and high of "reliability"
         (scores) and "vote" (shares of the votes, k of them); share of "lorenz", the rows of that share of the problems,
         least served first; first of "score", "gold", "index" (`parting`) and "tail_mass", "expected_lost", "lost"
-        (`support_table`), where "lost" are the rows of the first round with a type that is lost
+        (`support_table`), where "lost" are the rows of the first round with a type that is lost, and of "recal_brier_fixed" and
+        its like (`recalibration_drift`), whose map was fitted there
     runs : group → names of its runs, for points that are pooled over seeds
 
     Returns
@@ -216,11 +219,20 @@ def _of_support(own: _Own, point: Point) -> pd.DataFrame:
     return table.iloc[np.unique(row[~then & ~np.isin(kind, kind[then])])]
 
 
+def _of_recal(own: _Own, point: Point) -> pd.DataFrame:
+    """What is measured, and for the first round's map what it was fitted on; what was fitted has the round's own rows."""
+    fixed = "_fixed" in point["metric"]
+    rows = own.read(_rounds(point, point["first"] if fixed else None), point["split"])
+    cells = reduce_rows(rows, ("round",), ["score", "gold"])
+    return rows[cells.judged & np.isfinite(cells.columns["score"])]
+
+
 _TABLES: dict[str, Callable[[_Own, Point], pd.DataFrame]] = {
     "ledger": _of_ledger,
     "lorenz": _of_lorenz,
     "reliability": _of_bin,
     "vote": _of_votes,
     **dict.fromkeys(("score", "gold", "index"), _of_parting),
+    **dict.fromkeys((f"recal_{name}_{kind}" for name in _RECAL for kind in MAPS), _of_recal),
     **dict.fromkeys(("tail_mass", "lost", "expected_lost"), _of_support),
 }

@@ -48,7 +48,12 @@ class Plan(NamedTuple):
 
 
 class Policy(Protocol):
-    """A distribution over responses that can be sampled, scored and moved."""
+    """A distribution over responses that can be sampled, scored and moved.
+
+    Some have more, and who needs it says so in a sentence: `chances(prompts, options)` → (n, m) probabilities of given words
+    right after each prompt, among those words (`siwork.policies.asking`); `hidden(prompts, responses, finished)` → (n, width)
+    states at the end of each response. One that scores whole responses to its task alone has `whole_only = True`.
+    """
 
     name: str
     make: Knobbed  # the knobs it was made with; their call text and the saved parameters make it again

@@ -105,6 +105,7 @@ class TabularPolicy:
     """
 
     name = "tabular"
+    whole_only = True  # it has no probability of a part of a response
 
     def __init__(self, make: Tabular, task: Synthetic) -> None:
         self.make, self.task = make, task

@@ -24,7 +24,7 @@ from siwork.policies.start import FILE, Tiny
 from siwork.policies.texts import asked_for, rows_of
 from siwork.policies.threads import Workers, threads, use_threads
 from siwork.policies.tokens import Tokens
-from siwork.policies.training import Ascent, score
+from siwork.policies.training import Ascent, last_states, score
 from siwork.schema import KnobError, RunError
 
 __all__ = ["FILE", "STANDARD_RATE", "Shape", "Tiny", "TinyPolicy", "threads", "use_threads"]
@@ -122,6 +122,10 @@ class TinyPolicy:
         _, first, back = np.unique(code, return_index=True, return_inverse=True)
         place = pa.array(first)
         return score(self.network, self.tokens.rows(asked.take(place), said.take(place), finished[first]))[back]
+
+    def hidden(self, prompts: Texts, responses: Texts, finished: np.ndarray) -> np.ndarray:
+        """(n, width) hidden states at the last token of each response, the end token where finished; raises as `logp`."""
+        return last_states(self.network, self.tokens.rows(*rows_of(prompts, responses, finished)))
 
     # ── how it learns ──────────────────────────────────────────────────────────────────────────────────
     def train(self, plan: Plan, tell: Callable[[float], None] | None = None) -> np.ndarray:

@@ -50,6 +50,23 @@ def score(network: Network, rows: Sequences) -> np.ndarray:
     return found
 
 
+def last_states(network: Network, rows: Sequences) -> np.ndarray:
+    """Hidden states (n, width) float64 at the last token of every row, the last norm included."""
+    found = np.zeros((len(rows), network.shape.width))
+
+    @torch.inference_mode()
+    def work(index: np.ndarray) -> np.ndarray:
+        ids = torch.from_numpy(rows.padded(index, at_least=2))
+        last = torch.arange(ids.shape[1]) == torch.from_numpy(rows.length[index])[:, None] - 1
+        return network(ids, last).double().numpy()
+
+    with Workers() as workers:
+        batches = _by_tokens(np.argsort(rows.length, kind="stable"), rows.length)
+        for index, states in zip(batches, workers.map(work, batches), strict=True):
+            found[index] = states
+    return found
+
+
 def _by_tokens(order: np.ndarray, length: np.ndarray) -> list[np.ndarray]:
     """Cut rows sorted by length into batches of at most _TOKENS padded tokens, or of one row."""
     batches, start = [], 0

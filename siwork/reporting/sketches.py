@@ -21,6 +21,7 @@ from siwork.metrics import (
     ledger,
     lorenz_table,
     parting,
+    recalibration_drift,
     reliability_table,
     support_table,
     vote_table,
@@ -28,6 +29,20 @@ from siwork.metrics import (
 from siwork.reporting.compare import Comparison
 from siwork.reporting.drawing import described
 from siwork.schema import KnobError, SchemaError
+
+
+def graded_drift(rows: Any) -> pd.DataFrame:
+    """`recalibration_drift` by Platt's map; a score of no more than two values is no grade.
+
+    Raises SchemaError for such scores, SchemaError and KnobError as that does.
+    """
+    table = recalibration_drift(rows, "platt")
+    if not (table["levels"] > 2).any():
+        raise SchemaError(
+            "scores of two values are no grades, so there is nothing to recalibrate; take a graded verifier"
+        )
+    return table
+
 
 Further = Callable[[str], pd.DataFrame | None]  # name of a table of FURTHER → the table, None where it cannot be had
 FURTHER: dict[str, tuple[Callable[[Any], pd.DataFrame], str]] = {  # tables beside the metrics, and the split drawn
@@ -38,6 +53,7 @@ FURTHER: dict[str, tuple[Callable[[Any], pd.DataFrame], str]] = {  # tables besi
     "vote": (vote_table, "train"),
     "support": (support_table, "heldout"),
     "parting": (parting, "train"),
+    "drift": (graded_drift, "train"),
 }
 _HELP = {
     "pass@1": "Share of right samples, averaged over problems. Higher is better.",
@@ -147,7 +163,7 @@ def _verifier(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
     )
     sentence = described(table, "The verifier's errors over rounds", errors)
     yield Sketch(calibration_sheet(table), sentence, caption, wide=True)
-    yield from _beside(calibration_sheet, ("vote",), further)
+    yield from _beside(calibration_sheet, ("vote", "drift"), further)
 
 
 def _collapse(table: pd.DataFrame, further: Further) -> Iterator[Sketch]:
@@ -172,6 +188,7 @@ class _Beside(NamedTuple):
     caption: str
 
 
+_WHICH = {"raw": "the score as it is", "fixed": "the first round's map"}
 _BESIDE = {
     "lorenz": _Beside(
         "Lorenz curves of the training data",
@@ -193,6 +210,15 @@ _BESIDE = {
         lambda row: f"{number(row['gold'])} right at a share of {number(row['score'])}",
         "How often the commonest answer of a problem is right, against its share of the votes, a panel a round. Below the "
         "dashed diagonal the model agrees with itself more than it is right: a vote cannot stand in for the truth.",
+    ),
+    "drift": _Beside(
+        "How a recalibration of the score ages",
+        "excess_low",
+        lambda row: (
+            f"Brier score {number(row['excess'], sign=True)} by {_WHICH[row['map']]}, against the round's own map,"
+        ),
+        "P(right) from a line on the score's log-odds (Platt), fitted on other problems: in each round anew, or in the first round "
+        "alone. Where the first round's map costs more and more, the judge has changed and its old calibration misleads.",
     ),
     "support": _Beside(
         "Answers lost since the first round",
@@ -225,7 +251,8 @@ def _over_runs(table: pd.DataFrame, split: str, said: Callable[[pd.Series], str]
     """The last known row of each run in words."""
     parts = []
     for name in dict.fromkeys(table["run"]):
-        rows = table[(table["run"] == name) & (table["split"] == split) & table[needs].notna()].sort_values("round")
+        rows = table[(table["run"] == name) & (table["split"] == split) & table[needs].notna()]
+        rows = rows.sort_values("round", kind="stable")
         parts.append(
             f"{name}: {said(rows.iloc[-1])} in round {rows['round'].iloc[-1]}" if len(rows) else f"{name}: unknown"
         )

@@ -53,6 +53,7 @@ from siwork.metrics.calibration.revision import Baseline, SelfCorrection, indepe
 from siwork.metrics.calibration.smooth import smooth_ece, smooth_ece_floor
 from siwork.metrics.calibration.squared import SquaredError, ece2_interval
 from siwork.metrics.calibration.transport import IsotonicMap, Transport, isotonic_map, transport
+from siwork.recalibration import Recalibration, recalibration
 
 __all__ = [
     "Acceptance",
@@ -61,6 +62,7 @@ __all__ = [
     "Calibrated",
     "Hacking",
     "IsotonicMap",
+    "Recalibration",
     "SelfCorrection",
     "SquaredError",
     "Transport",
@@ -102,6 +104,7 @@ __all__ = [
     "precision_gain",
     "proxy_gold_gap",
     "raw_agreement",
+    "recalibration",
     "reliability",
     "rmsce",
     "self_correction",

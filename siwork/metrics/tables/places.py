@@ -156,6 +156,22 @@ def check_first(rounds: Iterable[int], first: int, name: str = "first") -> None:
         raise KnobError(f"{name} must be a round of the rows, got {first!r}; they have {shown}")
 
 
+def judged_rounds(rows: Any, first: int) -> dict[tuple[str, str], dict[int, list[np.ndarray]]]:
+    """Score, gold and problem (N,) of the plain samples of each round, by (run, split); ordered by run and split.
+
+    Raises as `tables_of` does, and KnobError when no place has the round `first`.
+    """
+    held: dict[tuple[str, str], dict[int, list[np.ndarray]]] = {}
+    for cells in reduced(rows, ["score", "gold"]):
+        for g, place in enumerate(cells.places()):
+            part = cells.part(g).plain
+            names = np.asarray(cells.names.take(cells.problem[cells.unit[part.rows]]), dtype=object)
+            own = [part.column("score"), part.column("gold"), names]
+            held.setdefault(place, {})[int(cells.keys["round"].iloc[g])] = own
+    check_first((r for rounds in held.values() for r in rounds), first)
+    return {place: held[place] for place in sorted(held, key=lambda place: (place[0], SPLITS.index(place[1])))}
+
+
 def pairs(found: Sequence[Place], first: int, last: int | None = None) -> list[Pair]:
     """Each place's first round with every later one, or with `last`; statistic n > 0 makes a problem count.
 

@@ -16,15 +16,14 @@ from siwork.metrics.tables.places import (
     FEW,
     KEYS,
     Pair,
-    check_first,
     interval_columns,
+    judged_rounds,
     pairs,
     places,
     reduced,
     table_of,
 )
 from siwork.metrics.uncertainty import bootstrap_weights, cluster_bootstrap, holm, max_t
-from siwork.schema import SPLITS
 from siwork.schema.tables import REAL, TEXT, TRUTH, WHOLE
 
 _PARTS = ("score", "gold", "index")
@@ -210,16 +209,8 @@ def transport_by_round(rows: Any, first: int = 0, level: float = 0.95, seed: int
     [[0.2, False]]
     """
     checked_level(level)
-    held: dict[tuple[str, str], dict[int, list[np.ndarray]]] = {}
-    for cells in reduced(rows, ["score", "gold"]):
-        for g, place in enumerate(cells.places()):
-            part = cells.part(g).plain
-            names = np.asarray(cells.names.take(cells.problem[cells.unit[part.rows]]), dtype=object)
-            own = [part.column("score"), part.column("gold"), names]
-            held.setdefault(place, {})[int(cells.keys["round"].iloc[g])] = own
-    check_first((r for rounds in held.values() for r in rounds), first)
-    order = sorted(held, key=lambda place: (place[0], SPLITS.index(place[1])))
-    return table_of((line for place in order for line in _carried(place, held[place], first, level, seed)), _TRANSPORT)
+    held = judged_rounds(rows, first)
+    return table_of((line for place in held for line in _carried(place, held[place], first, level, seed)), _TRANSPORT)
 
 
 def _carried(

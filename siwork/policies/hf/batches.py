@@ -56,9 +56,16 @@ class Forward:
     def __call__(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any = None, *, keep: int = 0) -> Tensor:
         """Logits (b, keep, tokens) float32 of the last `keep` places, or of all with 0."""
         more = {"position_ids": positions, "logits_to_keep": keep, "use_cache": cache is not None}
-        given = {name: value for name, value in more.items() if name in self._takes}
-        given |= {"past_key_values": cache} if cache is not None else {}
+        logits = self._run(ids, mask, more, {"past_key_values": cache} if cache is not None else {}).logits
+        return (logits[:, -keep:] if keep else logits).float()
+
+    def states(self, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """Hidden states (b, length, width) float32 that the logits are made of, the last norm included where there is one."""
+        more = {"position_ids": positions, "logits_to_keep": 1, "use_cache": False}
+        return self._run(ids, mask, more, {"output_hidden_states": True}).hidden_states[-1].float()
+
+    def _run(self, ids: Tensor, mask: Tensor, if_taken: dict[str, Any], given: dict[str, Any]) -> Any:
+        known = {name: value for name, value in if_taken.items() if name in self._takes} | given
         lower = self.precision != torch.float32
         with torch.autocast(self.device.type, self.precision, enabled=lower):
-            logits = self.model(input_ids=ids, attention_mask=mask, **given).logits
-        return (logits[:, -keep:] if keep else logits).float()
+            return self.model(input_ids=ids, attention_mask=mask, **known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -17,9 +17,11 @@ import torch
 from safetensors import SafetensorError
 from transformers import StopStringCriteria
 
+from siwork.policies.asking import see_options
 from siwork.policies.base import Completions, Plan, Texts
 from siwork.policies.chance import Chance
 from siwork.policies.hf.adapters import Adapter
+from siwork.policies.hf.asking import last_states, option_chances
 from siwork.policies.hf.batches import Forward
 from siwork.policies.hf.knobs import Hf
 from siwork.policies.hf.memory import Room
@@ -28,7 +30,7 @@ from siwork.policies.hf.sampling import Ends, sample
 from siwork.policies.hf.training import Ascent, Rows, score, score_with_entropy
 from siwork.policies.reading import Reader
 from siwork.policies.sampling import Draws
-from siwork.policies.texts import asked_for, rows_of
+from siwork.policies.texts import arrow, asked_for, rows_of
 from siwork.schema import KnobError, RunError
 
 STANDARD_RATE = 3e-4  # of `train` at width 64, ∝ 1/width, as for a tiny policy
@@ -123,6 +125,27 @@ class HFPolicy:
         """log π and mean next-token entropy of responses given as token numbers, each (n,) nats."""
         self._wear()
         return score_with_entropy(self.forward, Rows(prompts, responses, self._ends.pad), self.room)
+
+    def chances(self, prompts: Texts, options: Sequence[str]) -> np.ndarray:
+        """(n, m) probabilities of the options as the beginning of a response to each prompt, among the options.
+
+        In a chat template they begin the assistant's turn, where a blank before them is dropped. NaN where a prompt does
+        not fit into the context. Raises KnobError for a prompt without tokens, or options that cannot be told apart.
+        """
+        begun = [text.lstrip(" ") if self.reader.chat else text for text in options]
+        see_options(begun)
+        read = self.reader.responses(begun, np.zeros(len(begun), bool))
+        self._wear()
+        asked = self.reader.prompts(arrow(prompts).to_pylist())
+        return option_chances(self.forward, asked, read, self._ends.pad, self.room, self._ends.context)
+
+    def hidden(self, prompts: Texts, responses: Texts, finished: np.ndarray) -> np.ndarray:
+        """(n, width) hidden states at the last token of each response, the end token where finished; raises as `logp`."""
+        asked, said, done = rows_of(prompts, responses, finished)
+        rows = self._rows(asked.to_pylist(), said.to_pylist(), done)
+        joined = [np.concatenate(pair) for pair in zip(rows.prompt, rows.response, strict=True)]
+        self._wear()
+        return last_states(self.forward, joined, rows.pad, self.room, self._ends.context)
 
     def _rows(self, asked: Any, said: Any, done: Any) -> Rows:
         asked = list(asked)

@@ -1,4 +1,4 @@
-"""Verifiers: rows → score (n,) in [0, 1], NaN where there is none."""
+"""Verifiers that compare answers: with the truth, or with each other."""
 
 from __future__ import annotations
 
