@@ -291,3 +291,8 @@ def test_nothing_is_printed(folders, capfd):
         warnings.simplefilter("error")
         siwork.policy("hf", str(folders / "bytes"), lora=2).copy()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_stop_text_needs_a_tokenizer_of_plain_text(tmp_path):
+    with pytest.raises(KnobError, match="does not read plain text; leave stop='-' out"):
+        siwork.policy("hf", write_player(tmp_path), stop="-")

@@ -165,6 +165,13 @@ def test_log_probabilities_at_another_temperature_are_not_believed(server):
     assert {body["temperature"] for body in server.asked} == {0.7}
 
 
+def test_the_most_likely_completion_is_asked_for_once(server):
+    got = policy(server).sample(PROMPTS, 4, streams=streams(), temperature=0.0)
+    assert len(server.asked) == 5
+    assert not any("n" in body for body in server.asked)
+    assert [len(set(texts(got)[4 * i : 4 * i + 4])) for i in range(5)] == [1] * 5
+
+
 def test_further_fields_reach_the_server(server):
     policy(server, extra='{"top_k": 5}', stop="!").sample(PROMPTS, 1, streams=streams(k=1))
     assert {(body["top_k"], tuple(body["stop"])) for body in server.asked} == {(5, ("!",))}

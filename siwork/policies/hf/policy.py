@@ -53,7 +53,7 @@ class HFPolicy:
         self.make, self.model, self.tokenizer = make, model, tokenizer
         ends = _ends(model, tokenizer)
         self.reader = Reader(tokenizer, ends, make.stop, make.chat == "auto")
-        stop = StopStringCriteria(tokenizer, [make.stop]) if make.stop else None
+        stop = _stop(make, tokenizer)
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31
         self._ends = Ends(ends, stop, tokenizer.pad_token_id, make.max_new, context)
         self.adapter = Adapter(model, make) if make.lora else None
@@ -238,6 +238,15 @@ class HFPolicy:
             return HFPolicy(self.make, *open_model(replace(self.make, model=str(folder))))
         except (OSError, ValueError, SafetensorError, KnobError) as error:
             raise RunError(f"{folder} holds no readable policy of this model ({_short(error)})") from None
+
+
+def _stop(make: Hf, tokenizer: Any) -> StopStringCriteria | None:
+    try:
+        return StopStringCriteria(tokenizer, [make.stop]) if make.stop else None
+    except ValueError:  # it looks at how the tokenizer reads abcdef
+        raise KnobError(
+            f"hf: the tokenizer of {make.model!r} does not read plain text; leave stop={make.stop!r} out"
+        ) from None
 
 
 def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:

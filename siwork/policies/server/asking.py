@@ -115,6 +115,7 @@ class _Batch:
     def _came(self, place: int, answer: Any) -> list[Question]:
         part, said = self.parts[place], self.asked.way.read(answer, self.asked.chance)
         wanted = len(part.columns)
+        said = said[:1] * wanted if self.asked.chance.temperature == 0 else said
         if len(said) < wanted:  # a server that gives one however many are wanted: ask for each
             alone = [self.want(_Part(part.prompt, part.columns[j : j + 1])) for j in range(wanted)]
             return [question for question in alone if question is not None]

@@ -17,7 +17,8 @@ import httpx
 from siwork.policies.server.knobs import Server
 from siwork.schema import KnobError, RunError, nearest
 
-_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # a later try may succeed
+_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # statuses after which a later try may succeed
+FINAL = (429, 503)  # for what a server that is well refuses with 500
 _LONGEST_PAUSE = 15.0  # s
 _Result = TypeVar("_Result")
 
@@ -27,6 +28,7 @@ class Question(NamedTuple):
 
     route: str
     body: Mapping[str, Any] | None = None  # None asks by GET
+    again: tuple[int, ...] = _AGAIN
 
 
 class Refused(Exception):
@@ -117,7 +119,7 @@ class Client:
         while True:
             try:
                 reply = await self._sent(http, question)
-                if reply.status_code not in _AGAIN:
+                if reply.status_code not in question.again:
                     return self._read(reply)
                 trouble = f"it answered {reply.status_code}: {self._clean(_words(reply))}"
             except httpx.TimeoutException as error:
@@ -184,7 +186,7 @@ class Client:
 
     def _others(self) -> str:
         try:
-            listed = served(self.ask(Question("/v1/models"), once=True))
+            listed = served(self.ask(Question("/v1/models", again=FINAL), once=True))
         except (Refused, RunError):
             return ""
         return f"; {nearest(self.make.model, [model.name for model in listed])}" if listed else ""

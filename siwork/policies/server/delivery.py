@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 from weakref import finalize
 
-from siwork.policies.server.client import Client, Question, Refused, served
+from siwork.policies.server.client import FINAL, Client, Question, Refused, served
 from siwork.schema import KnobError, RunError
 
+_FIRST = ("default", "")  # what the server says of the weights it was started with
 _KEPT = 2  # adapters that stay on the server: of this round, and of the one before
 
 
@@ -45,14 +46,21 @@ class Delivery:
         """
         mark = local.fingerprint()
         if local.adapter:
+            if not self.holds(local):  # a run that trained all weights was here
+                self._reload(
+                    str(Path(self.make.train).absolute() if Path(self.make.train).exists() else self.make.train),
+                    _FIRST[0],
+                )
             return self._adapter(local, f"siwork-{mark}")
         if not self.holds(local):
-            self._whole(local, mark)
+            with TemporaryDirectory(prefix="siwork-weights-") as folder:
+                local.save(Path(folder))
+                self._reload(folder, mark)
         return self.make.model
 
     def holds(self, local: Any) -> bool:
-        """Whether the server has the weights of a local policy; an adapter's name says whose they are."""
-        return bool(local.adapter) or self._has() == local.fingerprint()
+        """Whether the server has the weights of a local policy; an adapter needs those that the server was started with."""
+        return self._has() in _FIRST if local.adapter else self._has() == local.fingerprint()
 
     # ── whole checkpoints ──────────────────────────────────────────────────────────────────────────────
     def _has(self) -> str:
@@ -66,10 +74,8 @@ class Delivery:
                 raise self._no() from None
         return self._held
 
-    def _whole(self, local: Any, mark: str) -> None:
-        with TemporaryDirectory(prefix="siwork-weights-") as folder:
-            local.save(Path(folder))
-            self._post("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": folder}})
+    def _reload(self, source: str, mark: str) -> None:
+        self._post("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": source}})
         self._post("/reset_prefix_cache", {})
         if self._counts:
             self._post("/update_weight_version", {"new_version": mark})
@@ -104,7 +110,7 @@ class Delivery:
 
     def _post(self, route: str, body: dict[str, Any]) -> None:
         try:
-            self.client.ask(Question(route, body))
+            self.client.ask(Question(route, body, FINAL))
         except Refused as refused:
             raise self._no(f"{route}, {refused.status}: {refused.words}") from None
 

@@ -16,7 +16,7 @@ from siwork.policies.chance import Chance
 from siwork.policies.journals import journal_here
 from siwork.policies.reading import Reader
 from siwork.policies.server.asking import Asked, ask, score
-from siwork.policies.server.client import Client, Model, Question, Refused, served
+from siwork.policies.server.client import FINAL, Client, Model, Question, Refused, served
 from siwork.policies.server.knobs import Server
 from siwork.policies.server.saying import Said, Way
 from siwork.policies.server.tokenizers import reader_of
@@ -127,7 +127,7 @@ class ServerPolicy:
         """Whether the chat route answers; a model without a chat template refuses it."""
         probe = {"model": self.make.model, "messages": [{"role": "user", "content": "1"}], "max_tokens": 1}
         try:
-            self.client.ask(Question("/v1/chat/completions", probe | self.make.further))
+            self.client.ask(Question("/v1/chat/completions", probe | self.make.further, FINAL))
         except Refused as refused:
             if refused.status in (401, 403):
                 raise self.client.sentence(refused) from None
@@ -167,7 +167,7 @@ class ServerPolicy:
 def find_model(make: Server, client: Client) -> Model:
     """The model as the server lists it. Raises KnobError for a model or key that it does not have, RunError as `ask`."""
     try:
-        known = served(client.ask(Question("/v1/models"), once=True))
+        known = served(client.ask(Question("/v1/models", again=FINAL), once=True))
     except Refused as refused:
         if refused.status in (401, 403):
             raise client.sentence(refused) from None

@@ -32,14 +32,14 @@ class Way(NamedTuple):
     def question(
         self, prompt: str | Sequence[int], n: int, seed: int, chance: Chance, most: int, model: str
     ) -> Question:
-        """n completions of one prompt, given as text or as token numbers.
+        """n completions of one prompt, given as text or as token numbers; one alone at temperature 0.
 
         seed : any whole number; most : tokens of a completion
         """
         make = self.make
         body: dict[str, Any] = {"model": model, "max_tokens": most, "seed": self._seed(seed)}
         body |= {"temperature": chance.temperature, "top_p": chance.top_p}
-        body |= {"n": n} if n > 1 else {}
+        body |= {"n": n} if n > 1 and chance.temperature > 0 else {}  # the most likely one is always the same
         body |= {"stop": [make.stop]} if make.stop else {}
         body |= _OF_VLLM if self.vllm else {}
         body |= make.further
