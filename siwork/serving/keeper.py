@@ -16,6 +16,7 @@ import select
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -178,13 +179,17 @@ def reason(log: Path, since: int = 0) -> str:
         lines = [_bare(line) for line in words.read().decode("utf-8", "replace").splitlines()]
     named = [i for i, line in enumerate(lines) if re.search(r"Error\b", line) and not any(e in line for e in _EMPTY)]
     if not named:
-        return next((line for line in reversed(lines) if line.strip()), "")[:300]
+        return _short(next((line for line in reversed(lines) if line.strip()), ""))
     found = lines[named[-1]]
     if (
         found.rstrip().endswith(("ModelConfig", ":")) or "validation error" in found
     ):  # pydantic's reason is a line below
         found += " " + " ".join(line.strip() for line in lines[named[-1] + 1 : named[-1] + 2])
-    return found.strip()[:300]
+    return _short(found)
+
+
+def _short(line: str) -> str:
+    return textwrap.shorten(line, 300, placeholder=" …")
 
 
 def _bare(line: str) -> str:
