@@ -57,8 +57,12 @@ class Served(ThreadingHTTPServer):
         rng = np.random.default_rng(seed)
         text = str(rng.choice(TASK.candidates(prompt, np.random.default_rng(0)))) if "=" in prompt else "1"
         numbers = (-rng.random(6)).tolist()
+        likely = {" Yes": -1.0, "Yes": -2.0, "No": -1.5, "Y": -3.0, "": -0.5, "Maybe": -0.1}
         one: dict[str, Any] = {"index": index, "finish_reason": "stop"}
-        told = {"content": [{"token": "x", "logprob": x} for x in numbers]} if chat else {"token_logprobs": numbers}
+        told: dict[str, Any] = {"token_logprobs": numbers, "top_logprobs": [likely]}
+        if chat:
+            told = {"content": [{"token": "x", "logprob": x} for x in numbers]}
+            told["content"][0]["top_logprobs"] = [{"token": name, "logprob": x} for name, x in likely.items()]
         one |= {"message": {"content": text}} if chat else {"text": text}
         return one | ({"logprobs": told} if self.tells_logprobs else {})
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import siwork
 from served import TASK, serving
 from siwork.loop import Sizes, resume
+from siwork.policies.asking import chances
 from siwork.policies.journals import Journal, journal_here, kept_in, key_of_question
 from siwork.policies.server.client import Client, Question
 from siwork.policies.server.knobs import Server
@@ -195,6 +196,16 @@ def test_sampling_tells_how_far_it_is(server):
     policy(server).sample(PROMPTS, 2, streams=streams(k=2), tell=told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+@pytest.mark.parametrize("route", ["completions", "chat"])
+def test_a_judge_behind_a_server_is_asked_by_its_likeliest_tokens(server, route):
+    made = policy(server, route=route)
+    yes, no = np.exp([-1.0, -2.0, -3.0]).sum(), np.exp(-1.5)  # " Yes", "Yes" and "Y" begin but the one
+    np.testing.assert_allclose(chances(made, PROMPTS, [" Yes", " No"]), [[yes / (yes + no), no / (yes + no)]] * 5)
+    assert np.isnan(chances(made, PROMPTS, ["A", "B"])).all()
+    server.tells_logprobs = False
+    assert np.isnan(chances(made, PROMPTS, [" Yes", " No"])).all()
 
 
 def test_no_prompts_are_no_completions(server):

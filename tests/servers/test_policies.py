@@ -76,6 +76,7 @@ class TestAdapter(OfCountdown):
     def policy(self, vllm):
         return of(vllm, train=vllm.model, lora=4, seeds="completion", concurrency=256)
 
+    _row = PolicyContract._row
     test_k = PolicyContract.test_sample_gives_k_completions_a_prompt
     test_company = PolicyContract.test_a_completion_does_not_depend_on_its_company
     test_stream = PolicyContract.test_a_completion_depends_on_its_own_stream_only
@@ -117,6 +118,16 @@ def test_equal_seeds_say_the_same_and_others_do_not(plain):
     assert texts(first) == texts(again) != texts(other)
     said = np.array(texts(first), object).reshape(6, 8)
     assert max(len(set(row)) for row in said) > 2  # the completions of a prompt differ
+
+
+def test_chances_of_given_words_are_those_of_the_model(plain, player):
+    local = siwork.policy("hf", player, max_new=16)
+    options = ["1", "(", "9"]
+    own = local.chances(PROMPTS, options)
+    np.testing.assert_allclose(of(plain).chances(PROMPTS, options), own, atol=1e-4)
+    by_text = of(plain)
+    by_text.reader, by_text.way = None, Way(by_text.make, vllm=True, chat=False)
+    np.testing.assert_allclose(by_text.chances(PROMPTS, options), own, atol=1e-3)  # the 20 likeliest tokens
 
 
 def test_temperature_and_stop_text_are_minded(plain):
@@ -170,7 +181,7 @@ def test_every_round_samples_from_its_own_policy(vllm, player, lora, tmp_path, m
         return scored(self, prompts, said)
 
     monkeypatch.setattr(TrainedServerPolicy, "_scored", listening)
-    run = siwork.run(LEARNS, TASK, of(vllm, train=player, lora=lora), rounds=3, problems=SMALL, folder=tmp_path / "run")
+    run = siwork.run(LEARNS, TASK, of(vllm, train=player, lora=lora), rounds=2, problems=SMALL, folder=tmp_path / "run")
     states = [run.base_path, *(run.state_path(r) for r in range(2))]
     models = [_with_weights(player, folder, lora) for folder in states]
     assert [mark for mark, _, _ in heard] == [run.rounds()["policy"][r] for r in (0, 0, 1, 1, 2)]

@@ -11,16 +11,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from siwork.policies.asking import among, see_options
 from siwork.policies.base import Completions, Plan, Texts
 from siwork.policies.chance import Chance
 from siwork.policies.journals import journal_here
 from siwork.policies.reading import Reader
 from siwork.policies.server.asking import Asked, ask, score
+from siwork.policies.server.choosing import choose_among
 from siwork.policies.server.client import FINAL, Client, Model, Question, Refused, served
 from siwork.policies.server.knobs import Server
 from siwork.policies.server.saying import Said, Way
 from siwork.policies.server.tokenizers import reader_of
-from siwork.policies.texts import asked_for, rows_of
+from siwork.policies.texts import arrow, asked_for, rows_of
 from siwork.schema import KnobError, RunError, nearest
 
 _FILE = "server.txt"
@@ -122,6 +124,20 @@ class ServerPolicy:
         ids = self.reader.responses(once["said"].tolist(), once["done"].to_numpy(bool))
         read = self.reader.prompts(once["asked"].tolist())
         return score(self.client, self.make.model, read, ids)[back]
+
+    def chances(self, prompts: Texts, options: Sequence[str]) -> np.ndarray:
+        """(n, m) probabilities of the options as the beginning of a response to each prompt, among the options.
+
+        Exact where any response can be scored; else by the 20 most likely first tokens, NaN where no option is among them.
+        Raises KnobError for options that cannot be told apart.
+        """
+        see_options(options)
+        asked = arrow(prompts).to_pylist()
+        if self.reader is None:
+            return choose_among(self.client, self.way, asked, options)
+        begun = [text.lstrip(" ") if self.reader.chat else text for text in options]
+        logp = [self.logp(asked, [text] * len(asked), np.zeros(len(asked), bool)) for text in begun]
+        return among(np.stack(logp, axis=1))
 
     def _has_template(self) -> bool:
         """Whether the chat route answers; a model without a chat template refuses it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -125,6 +125,14 @@ class TrainedServerPolicy:
     def logp(self, prompts: Texts, responses: Texts, finished: np.ndarray) -> np.ndarray:
         """As `HFPolicy.logp`, of the local model."""
         return self.local.logp(prompts, responses, finished)
+
+    def chances(self, prompts: Texts, options: Sequence[str]) -> np.ndarray:
+        """As `HFPolicy.chances`, of the local model."""
+        return self.local.chances(prompts, options)
+
+    def hidden(self, prompts: Texts, responses: Texts, finished: np.ndarray) -> np.ndarray:
+        """As `HFPolicy.hidden`, of the local model."""
+        return self.local.hidden(prompts, responses, finished)
 
     def train(self, plan: Plan, tell: Callable[[float], None] | None = None) -> np.ndarray:
         """As `HFPolicy.train`; the server has the new weights when it is next asked."""
