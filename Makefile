@@ -34,7 +34,7 @@ lab: .venv/ready
 test: .venv/ready .venv-vllm/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/browser --ignore tests/servers
 	$(BIN)/python -m pytest tests/browser
-	test ! -x $(VLLM)/python || export SIWORK_VLLM_PYTHON=$(VLLM)/python; $(BIN)/python -m pytest tests/servers
+	test ! -x $(VLLM)/python || export SIWORK_VLLM_PYTHON=$(VLLM)/python; $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/servers
 
 check: .venv/ready
 	$(BIN)/ruff check siwork widgets tests notebooks

@@ -37,6 +37,16 @@ def plain(needs_vllm, player):
         yield server
 
 
+@pytest.fixture
+def untouched(plain, player):
+    """That server with the weights it was started with."""
+    if asked(f"{plain.url}/weight_info")["weight_version"] != "default":
+        asked(f"{plain.url}/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": player}})
+        asked(f"{plain.url}/reset_prefix_cache", {})
+        asked(f"{plain.url}/update_weight_version", {"new_version": "default"})
+    return plain
+
+
 def of(server, **knobs):
     return siwork.policy("server", server.url, server.model, **{"max_new": 16, **knobs})
 
@@ -85,8 +95,8 @@ class TestAdapter(OfCountdown):
 
 
 # ── what is said ───────────────────────────────────────────────────────────────────────────────────────
-def test_probabilities_are_those_of_a_plain_pass(plain, player):
-    out = of(plain).sample(PROMPTS, 8, streams=streams(6, 8))
+def test_probabilities_are_those_of_a_plain_pass(untouched, player):
+    out = of(untouched).sample(PROMPTS, 8, streams=streams(6, 8))
     model, tokenizer = LlamaForCausalLM.from_pretrained(player).eval(), AutoTokenizer.from_pretrained(player)
     own = []
     for i, (text, done) in enumerate(zip(texts(out), out.finished, strict=True)):
@@ -95,15 +105,15 @@ def test_probabilities_are_those_of_a_plain_pass(plain, player):
         assert len(tail) == out.n_tokens[i]
         own.append(forward(model, head + tail, len(head)))
     np.testing.assert_allclose(out.logp, own, atol=1e-4)
-    again = of(plain).logp(np.repeat(np.array(PROMPTS, object), 8), out.response, out.finished)
+    again = of(untouched).logp(np.repeat(np.array(PROMPTS, object), 8), out.response, out.finished)
     np.testing.assert_allclose(again, own, atol=1e-4)
     assert np.isnan(out.entropy).all()
 
 
 @pytest.mark.parametrize("seeds", ["prompt", "completion"])
-def test_completions_are_drawn_from_the_model(plain, player, seeds):
-    k, local = 300, siwork.policy("hf", player, max_new=16)
-    out = of(plain, seeds=seeds).sample(PROMPTS[:2], k, streams=streams(2, k, 5))
+def test_completions_are_drawn_from_the_model(untouched, player, seeds):
+    k, local = 300 if seeds == "prompt" else 100, siwork.policy("hf", player, max_new=16)
+    out = of(untouched, seeds=seeds).sample(PROMPTS[:2], k, streams=streams(2, k, 5))
     for i in range(2):
         said = np.array(texts(out)[i * k : (i + 1) * k], object)
         likely, count = np.unique(said, return_counts=True)
@@ -113,61 +123,70 @@ def test_completions_are_drawn_from_the_model(plain, player, seeds):
         assert len(likely) > 3
 
 
-def test_equal_seeds_say_the_same_and_others_do_not(plain):
-    first, again, other = (of(plain).sample(PROMPTS, 8, streams=streams(6, 8, seed)) for seed in (0, 0, 1))
+def test_equal_seeds_say_the_same_and_others_do_not(untouched):
+    first, again, other = (of(untouched).sample(PROMPTS, 8, streams=streams(6, 8, seed)) for seed in (0, 0, 1))
     assert texts(first) == texts(again) != texts(other)
     said = np.array(texts(first), object).reshape(6, 8)
     assert max(len(set(row)) for row in said) > 2  # the completions of a prompt differ
 
 
-def test_chances_of_given_words_are_those_of_the_model(plain, player):
+def test_chances_of_given_words_are_those_of_the_model(untouched, player):
     local = siwork.policy("hf", player, max_new=16)
     options = ["1", "(", "9"]
     own = local.chances(PROMPTS, options)
-    np.testing.assert_allclose(of(plain).chances(PROMPTS, options), own, atol=1e-4)
-    by_text = of(plain)
+    np.testing.assert_allclose(of(untouched).chances(PROMPTS, options), own, atol=1e-4)
+    by_text = of(untouched)
     by_text.reader, by_text.way = None, Way(by_text.make, vllm=True, chat=False)
     np.testing.assert_allclose(by_text.chances(PROMPTS, options), own, atol=1e-3)  # the 20 likeliest tokens
 
 
-def test_temperature_and_stop_text_are_minded(plain):
-    greedy = of(plain).sample(PROMPTS, 4, temperature=0.0, streams=streams(6, 4))
+def test_temperature_and_stop_text_are_minded(untouched):
+    greedy = of(untouched).sample(PROMPTS, 4, temperature=0.0, streams=streams(6, 4))
     assert all(len(set(texts(greedy)[i * 4 : i * 4 + 4])) == 1 for i in range(6))
-    ended = of(plain, stop="-").sample(PROMPTS, 8, streams=streams(6, 8))
+    ended = of(untouched, stop="-").sample(PROMPTS, 8, streams=streams(6, 8))
     cut = [text for text in texts(ended) if "-" in text]
     assert cut
     assert all(text.endswith("-") and text.count("-") == 1 for text in cut)
-    local = siwork.policy("hf", plain.model, max_new=16)
+    local = siwork.policy("hf", untouched.model, max_new=16)
     by_end = ended.finished & ~np.array([text.endswith("-") for text in texts(ended)])
     own = local.logp(np.repeat(np.array(PROMPTS, object), 8), ended.response, by_end)
     np.testing.assert_allclose(own, ended.logp, atol=1e-4)
 
 
-def test_the_chat_route_says_the_same_as_the_template(plain, player):
-    by_text = of(plain, route="chat")
+def test_the_chat_route_says_the_same_as_the_template(untouched, player):
+    by_text = of(untouched, route="chat")
     by_text.reader, by_text.way = None, Way(by_text.make, vllm=True, chat=True)
-    by_tokens = of(plain, route="chat")
+    by_tokens = of(untouched, route="chat")
     first, second = (p.sample(PROMPTS, 4, streams=streams(6, 4)) for p in (by_text, by_tokens))
     assert texts(first) == texts(second)
     same = np.abs(first.logp - second.logp) < 1e-5
     assert same.mean() > 0.9  # the rest is read back in other tokens, which only token numbers tell
 
 
-def test_what_does_not_fit_is_a_sentence(plain):
+def test_what_does_not_fit_is_a_sentence(untouched):
     with pytest.raises(KnobError, match=r"prompt 1 has \d+ tokens and the model's context 512"):
-        of(plain).sample([PROMPTS[0], PROMPTS[0] * 80], 1, streams=streams(2, 1))
-    long = of(plain)
+        of(untouched).sample([PROMPTS[0], PROMPTS[0] * 80], 1, streams=streams(2, 1))
+    long = of(untouched)
     long.reader, long.way = None, Way(long.make, vllm=True, chat=False)  # as where no tokenizer is known
     with pytest.raises(KnobError, match="do not fit into the model's context") as error:
         long.sample([PROMPTS[0] * 80], 1, streams=streams(1, 1))
     assert "\n" not in str(error.value)
-    short = of(plain, max_new=400).sample([PROMPTS[0] * 50], 1, streams=streams(1, 1))
+    short = of(untouched, max_new=400).sample([PROMPTS[0] * 50], 1, streams=streams(1, 1))
     assert short.n_tokens[0] <= 400
 
 
-def test_a_model_that_it_does_not_have_is_a_sentence(plain):
+def test_a_model_that_it_does_not_have_is_a_sentence(untouched):
     with pytest.raises(KnobError, match="has no model 'bass'; "):
-        siwork.policy("server", plain.url, "bass")
+        siwork.policy("server", untouched.url, "bass")
+
+
+def test_weights_that_a_run_left_there_are_named(untouched):
+    other = moved(of(untouched, train=untouched.model), PROMPTS)
+    started = of(untouched).fingerprint()
+    other.delivery.hand(other.local)
+    with pytest.warns(UserWarning, match=f"has weights that a run handed over .{other.fingerprint()}."):
+        left = of(untouched)
+    assert left.fingerprint() != started
 
 
 # ── weights ────────────────────────────────────────────────────────────────────────────────────────────

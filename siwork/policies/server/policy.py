@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -42,7 +43,7 @@ class ServerPolicy:
 
     def __init__(self, make: Server, client: Client, model: Model, reader: Reader | None) -> None:
         self.make, self.client, self.model, self.reader = make, client, model, reader
-        self.vllm = model.owner == "vllm"
+        self.vllm, self.weights = model.owner == "vllm", ""
         self.way = Way(make, self.vllm, make.route != "completions" and reader is None)
 
     @classmethod
@@ -51,6 +52,7 @@ class ServerPolicy:
         client = Client(make)
         model = find_model(make, client)
         found = cls(make, client, model, reader_of(make, model) if model.owner == "vllm" else None)
+        found.weights = _weights(make, client) if found.vllm else ""
         if found.way.chat and make.route == "auto":
             found.way = found.way._replace(chat=found._has_template())
         return found
@@ -163,8 +165,8 @@ class ServerPolicy:
         return self
 
     def fingerprint(self) -> str:
-        """12 hexadecimal digits of the SHA-256 of address and name; a server does not tell its weights."""
-        return sha256(f"{self.make.url} {self.make.model}".encode()).hexdigest()[:12]
+        """12 hexadecimal digits of the SHA-256 of address, name, and what the server was handed when it was first asked."""
+        return sha256(f"{self.make.url} {self.make.model} {self.weights}".encode()).hexdigest()[:12]
 
     def save(self, folder: Path) -> None:
         """Write which model was asked."""
@@ -177,7 +179,24 @@ class ServerPolicy:
                 return self
         except (OSError, ValueError):
             pass
-        raise RunError(f"{folder} holds no policy of {self.make.model} behind {self.make.url}")
+        raise RunError(
+            f"{folder} holds no policy of {self.make.model} behind {self.make.url} with the weights that it has now"
+        )
+
+
+def _weights(make: Server, client: Client) -> str:
+    """The mark of weights that a run handed over, which is said; empty for those that the server was started with."""
+    try:
+        told = client.ask(Question("/weight_info", again=FINAL))
+        mark = str(told["weight_version"]) if isinstance(told, dict) and "weight_version" in told else ""
+    except Refused:  # without development routes nobody hands over any
+        return ""
+    if mark in ("", "default"):
+        return ""
+    warnings.warn(
+        f"the server at {make.url} has weights that a run handed over ({mark}), not its first ones", stacklevel=4
+    )
+    return mark
 
 
 def find_model(make: Server, client: Client) -> Model:
