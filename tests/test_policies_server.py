@@ -17,7 +17,9 @@ import siwork
 from served import TASK, serving
 from siwork.loop import Sizes, resume
 from siwork.policies.asking import chances
+from siwork.policies.chance import Chance
 from siwork.policies.journals import Journal, journal_here, kept_in, key_of_question
+from siwork.policies.server.asking import Asked, Stale, ask
 from siwork.policies.server.client import Client, Question
 from siwork.policies.server.knobs import Server
 from siwork.schema import KnobError, RunError
@@ -325,7 +327,6 @@ def test_a_server_that_is_no_vllm_is_not_trained_against(server):
     )
 )
 def test_whatever_a_server_says_is_read_or_one_sentence(answer):
-    from siwork.policies.chance import Chance
     from siwork.policies.server.saying import Way
 
     for vllm in (True, False):
@@ -425,6 +426,31 @@ def test_a_journal_is_of_its_block(tmp_path):
     assert journal_here().get("a") is None
     with kept_in(tmp_path):
         assert journal_here().get("a") == 1
+
+
+def test_answers_are_found_again_by_their_weights_and_not_by_a_name(server, tmp_path):
+    made = policy(server)
+
+    def said(name, mark):
+        asked = Asked(made.way, made.model, name, PROMPTS, PROMPTS, streams(), Chance(1.0, 1.0), mark, lambda: True)
+        return [one.text for one in ask(made.client, asked, Journal(tmp_path))]
+
+    first = said("adapter-1", "weights")
+    assert said("adapter-2", "weights") == first
+    assert len(server.asked) == 5
+    said("adapter-2", "other weights")
+    assert len(server.asked) == 10
+
+
+def test_what_comes_from_lost_weights_is_not_kept(server, tmp_path):
+    made, sure = policy(server), iter([False])
+    asked = Asked(made.way, made.model, "base", PROMPTS, PROMPTS, streams(), Chance(1.0, 1.0), "a", lambda: next(sure))
+    with pytest.raises(Stale):
+        ask(made.client, asked, Journal(tmp_path))
+    assert not (tmp_path / "answers.jsonl").exists()
+    server.fault = lambda *_: (404, {"error": "no such adapter"})
+    with pytest.raises(Stale):
+        ask(made.client, asked._replace(sure=lambda: True), Journal(tmp_path))
 
 
 def test_equal_questions_have_equal_keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -253,6 +254,20 @@ def test_adapters_do_not_pile_up(vllm):
         policy = moved(policy, PROMPTS, steps=1)
         policy.sample(PROMPTS[:1], 1, streams=streams(1, 1))
     assert len(there() - before) == 2
+
+
+def test_an_adapter_is_nobody_elses(vllm):
+    """Equal adapters of two policies, the first gone: vLLM would look for its folder, and die."""
+    first = of(vllm, train=vllm.model, lora=4)
+    said = texts(first.sample(PROMPTS, 2, streams=streams(6, 2)))
+    del first
+    gc.collect()
+    whole = moved(of(vllm, train=vllm.model), PROMPTS)
+    whole.sample(PROMPTS, 2, streams=streams(6, 2))  # new weights empty vLLM's store of adapters
+    again = of(vllm, train=vllm.model, lora=4)
+    assert texts(again.sample(PROMPTS, 2, streams=streams(6, 2))) == said
+    assert vllm.alive
+    assert vllm.restarts == 0
 
 
 def test_another_run_that_hands_over_weights_meanwhile_is_noticed(plain, monkeypatch):

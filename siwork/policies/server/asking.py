@@ -80,8 +80,12 @@ class _Batch:
 
     def want(self, part: _Part) -> Question | None:
         """Take a part from the journal, or note it as missing; the question that is to be asked."""
-        question = self._question(part)
-        key = key_of_question({"weights": self.asked.mark, "route": question.route, "body": question.body})
+        question, asked = self._question(part), self.asked
+        body = {
+            **(question.body or {}),
+            "model": [asked.way.make.model, asked.mark],
+        }  # whatever name the weights go by now
+        key = key_of_question({"route": question.route, "body": body})
         known = self.journal.get(key)
         if known is not None and len(known) == len(part.columns):
             self._keep(part, [Said(*one) for one in known])

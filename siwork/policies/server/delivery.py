@@ -8,8 +8,10 @@ has its fingerprint in its name, so no other can answer, and vLLM's prefix cache
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from shutil import rmtree
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
@@ -36,6 +38,9 @@ class Delivery:
                 "where the server runs, or leave train= out"
             )
         self._adapters: OrderedDict[str, Path] = OrderedDict()
+        self._token = token_hex(
+            4
+        )  # an adapter is nobody else's: vLLM dies when it reads one again whose folder is gone
         self._counts = True  # whether the server remembers which weights it has
         self._held = ""  # what it was given last, for a server that does not remember
 
@@ -51,7 +56,7 @@ class Delivery:
                     str(Path(self.make.train).absolute() if Path(self.make.train).exists() else self.make.train),
                     _FIRST[0],
                 )
-            return self._adapter(local, f"siwork-{mark}")
+            return self._adapter(local, f"siwork-{mark}-{self._token}")
         if not self.holds(local):
             with TemporaryDirectory(prefix="siwork-weights-") as folder:
                 local.save(Path(folder))
@@ -90,18 +95,18 @@ class Delivery:
 
     # ── adapters ───────────────────────────────────────────────────────────────────────────────────────
     def _adapter(self, local: Any, name: str) -> str:
-        if name in self._adapters and self._lists(name):
-            self._adapters.move_to_end(name)
-            return name
         folder = self._home / name  # stays as long as the adapter does: vLLM may read it again
-        folder.mkdir(exist_ok=True)
-        local.save(folder)
+        if name not in self._adapters:
+            folder.mkdir(exist_ok=True)
+            local.save(folder)
         if not self._lists(name):
             self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
         self._adapters[name] = folder
+        self._adapters.move_to_end(name)
         while len(self._adapters) > _KEPT:
             old, gone = self._adapters.popitem(last=False)
-            self._post("/v1/unload_lora_adapter", {"lora_name": old})
+            with suppress(Refused):  # a server that was started again has forgotten it
+                self.client.ask(Question("/v1/unload_lora_adapter", {"lora_name": old}, FINAL))
             rmtree(gone, ignore_errors=True)
         return name
 
