@@ -42,8 +42,8 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/ready
-	$(BIN)/python -m tests.bench
+bench: .venv/ready .venv-vllm/ready
+	test ! -x $(VLLM)/python || export SIWORK_VLLM_PYTHON=$(VLLM)/python; $(BIN)/python -m tests.bench
 
 gpu-check: .venv/ready
 	$(BIN)/python -m tests.gpu

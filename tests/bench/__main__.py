@@ -11,6 +11,7 @@ PARTS = (
     "demo",
     "sampling",
     "hf",
+    "serving",
     "engine",
     "rounds",
     "metrics",

@@ -1,6 +1,6 @@
 """vLLM's own offline batch call, in the interpreter that has vLLM: a model's folder and a file of questions as arguments.
 
-It says `ready`, then answers each line on its standard input with the seconds of one batch.
+It says a first line when it is ready, then answers each line on its standard input with the seconds of one batch.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def main(folder: str, questions: str) -> None:
         found = engine.generate(prompts, how, use_tqdm=False)
         seconds = time.perf_counter() - began
         tokens = sum(len(one.token_ids) for row in found for one in row.outputs)
-        print(json.dumps({"seconds": seconds, "tokens": tokens}), flush=True)
+        print("siwork " + json.dumps({"seconds": seconds, "tokens": tokens}), flush=True)
 
 
 def _turns():
-    print("ready", flush=True)
+    print("siwork {}", flush=True)
     yield from sys.stdin
 
 

@@ -1,0 +1,101 @@
+"""`server` beside the bare engine: one vLLM behind HTTP, another called offline, with the same requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import siwork
+from siwork.schema import SiworkError
+from siwork.serving import Serving
+from siwork.serving.command import environment, installed
+
+PROMPTS, SAMPLES, NEW, CONTEXT = 32, 8, 64, 512
+TURNS = 5
+SIZES = {"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 8, "num_attention_heads": 8}
+
+
+def bench() -> Iterator[str]:
+    """Lines of the table."""
+    try:
+        installed()
+    except SiworkError as error:
+        yield f"server: not measured ({error})"
+        return
+    from tests.hf_made import byte_pairs, write_fresh
+
+    with tempfile.TemporaryDirectory() as home:
+        model = write_fresh(
+            Path(home, "model"), byte_pairs(), **SIZES, num_key_value_heads=8, max_position_embeddings=CONTEXT
+        )
+        with Serving(model, context=CONTEXT) as server:
+            yield _line(model, server, Path(home, "asked.json"))
+
+
+def _line(model: str, server: Serving, asked: Path) -> str:
+    policy: Any = siwork.policy("server", server.url, server.model, max_new=NEW)
+    rng = np.random.default_rng(0)
+    prompts = [f"What is {' + '.join(map(str, rng.integers(1, 99, 8)))}?" for _ in range(PROMPTS)]
+    ids = [row.tolist() for row in policy.reader.prompts(prompts)]
+    asked.write_text(json.dumps({"prompts": ids, "k": SAMPLES, "new": NEW, "context": CONTEXT}))
+    own, bare = [], []
+    with _offline(model, asked) as ask:
+        for turn in range(TURNS + 1):
+            bare.append(ask())
+            streams = np.random.default_rng(turn).integers(0, 2**64, (PROMPTS, SAMPLES), dtype=np.uint64)
+            began = time.perf_counter()
+            said = policy.sample(prompts, SAMPLES, streams=streams)
+            own.append(int(said.n_tokens.sum()) / (time.perf_counter() - began))
+    share = sorted(a / b for a, b in zip(own[1:], bare[1:], strict=True))
+    return (
+        f"server: {PROMPTS} prompts × {SAMPLES} completions of {NEW} tokens, {_count(model):,} parameters, float32, CPU   "
+        f"siwork {median(own[1:]):,.0f} tokens/s   offline batch {median(bare[1:]):,.0f} tokens/s   "
+        f"{median(share):.2f} of it [{share[0]:.2f}, {share[-1]:.2f}]   (target ≥ 0.95)"
+    )
+
+
+@contextmanager
+def _offline(model: str, asked: Path) -> Iterator[Any]:
+    """Tokens a second of one offline batch, each time it is called."""
+    found = installed()
+    words = [found.python, str(Path(__file__).with_name("offline_vllm.py")), model, str(asked)]
+    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    child: Any = subprocess.Popen(words, env=environment(found.python, cpu=found.cpu), text=True, **pipe)
+
+    def ask() -> float:
+        child.stdin.write("\n")
+        child.stdin.flush()
+        told = _told(child)
+        return float(told["tokens"] / told["seconds"])
+
+    try:
+        _told(child)
+        yield ask
+    finally:
+        child.stdin.close()
+        child.wait(60)
+
+
+def _told(child: Any) -> dict[str, Any]:
+    """The next line that is meant for us; vLLM writes between them."""
+    for line in child.stdout:
+        if line.startswith("siwork "):
+            return dict(json.loads(line.removeprefix("siwork ")))
+    raise RuntimeError("the offline engine died; run tests/bench/offline_vllm.py by hand to see why")
+
+
+def _count(model: str) -> int:
+    from safetensors import safe_open
+
+    with safe_open(os.path.join(model, "model.safetensors"), "np") as file:
+        return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
