@@ -28,9 +28,7 @@ class Asked(NamedTuple):
     streams: np.ndarray  # (n, k) uint64
     chance: Chance
     mark: str = ""  # of the weights that are asked, where they change under one name
-    sure: Callable[[], bool] | None = (
-        None  # whether the server has had those weights until now, where that is not certain
-    )
+    sure: Callable[[], bool] | None = None  # whether the server still has them; None where nothing changes them
 
 
 class Stale(Exception):
@@ -81,10 +79,8 @@ class _Batch:
     def want(self, part: _Part) -> Question | None:
         """Take a part from the journal, or note it as missing; the question that is to be asked."""
         question, asked = self._question(part), self.asked
-        body = {
-            **(question.body or {}),
-            "model": [asked.way.make.model, asked.mark],
-        }  # whatever name the weights go by now
+        weights = [asked.way.make.model, asked.mark]  # whatever name they go by now
+        body = {**(question.body or {}), "model": weights}
         key = key_of_question({"route": question.route, "body": body})
         known = self.journal.get(key)
         if known is not None and len(known) == len(part.columns):

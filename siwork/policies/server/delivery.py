@@ -1,7 +1,7 @@
 """New weights for a vLLM on this machine: whole checkpoints read again in place, or LoRA adapters beside the model.
 
 Whole: the folder is written, `reload_weights` reads it, and the prefix cache, which holds keys and values of the old
-weights, is emptied. The server remembers the weights' fingerprint, which is asked before and after every batch. An adapter
+weights, is emptied. The server remembers the weights' fingerprint, which is asked before its answers are kept. An adapter
 has its fingerprint in its name, so no other can answer, and vLLM's prefix cache keeps adapters apart.
 """
 
@@ -21,6 +21,7 @@ from siwork.policies.server.client import FINAL, Client, Question, Refused, serv
 from siwork.schema import KnobError, RunError
 
 _FIRST = ("default", "")  # what the server says of the weights it was started with
+_NOBODY = "changing"
 _KEPT = 2  # adapters that stay on the server: of this round, and of the one before
 
 
@@ -40,7 +41,7 @@ class Delivery:
         self._adapters: OrderedDict[str, Path] = OrderedDict()
         self._token = token_hex(
             4
-        )  # an adapter is nobody else's: vLLM dies when it reads one again whose folder is gone
+        )  # vLLM dies when it reads an adapter again whose folder is gone: each has its own name
         self._counts = True  # whether the server remembers which weights it has
         self._held = ""  # what it was given last, for a server that does not remember
 
@@ -52,10 +53,8 @@ class Delivery:
         mark = local.fingerprint()
         if local.adapter:
             if not self.holds(local):  # a run that trained all weights was here
-                self._reload(
-                    str(Path(self.make.train).absolute() if Path(self.make.train).exists() else self.make.train),
-                    _FIRST[0],
-                )
+                place = Path(self.make.train).expanduser()
+                self._reload(str(place.absolute()) if place.exists() else self.make.train, _FIRST[0])
             return self._adapter(local, f"siwork-{mark}-{self._token}")
         if not self.holds(local):
             with TemporaryDirectory(prefix="siwork-weights-") as folder:
@@ -80,6 +79,10 @@ class Delivery:
         return self._held
 
     def _reload(self, source: str, mark: str) -> None:
+        """Order: a crash on the way leaves weights that say they are nobody's."""
+        self._has()  # finds out whether the server remembers
+        if self._counts:
+            self._post("/update_weight_version", {"new_version": _NOBODY})
         self._post("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": source}})
         self._post("/reset_prefix_cache", {})
         if self._counts:
