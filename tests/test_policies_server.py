@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 
@@ -103,6 +105,17 @@ def test_a_served_model_needs_a_name_and_an_address():
         siwork.policy("server", "http://127.0.0.1:1")
     with pytest.raises(KnobError, match="name the folder of the model as train="):
         siwork.policy("server", "http://127.0.0.1:1", "base", lora=4)
+
+
+@pytest.mark.parametrize(("package", "extra", "knobs"), [("httpx", "server", {}), ("torch", "lm", {"train": "x"})])
+def test_a_package_that_is_missing_is_named(package, extra, knobs):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\nimport siwork\n"
+        f"try: siwork.policy('server', 'http://127.0.0.1:1', 'base', **{knobs})\n"
+        "except siwork.MissingExtra as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == f"policy 'server' needs the package {package}; install it with: pip install 'siwork[{extra}]'\n"
 
 
 def test_weights_are_handed_over_on_this_machine_only():

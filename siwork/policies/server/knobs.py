@@ -128,14 +128,19 @@ class Server(Knobbed):
         if not self.train and self.lora:
             raise KnobError("server: lora= is of training; name the folder of the model as train=, too")
         try:
-            from siwork.policies.server.policy import ServerPolicy
+            return self._kind().open(self)
         except ModuleNotFoundError as error:
-            raise missing_extra("policy 'server'", str(error.name), "server") from None
-        if not self.train:
-            return ServerPolicy.open(self)
-        from siwork.policies.server.trained import TrainedServerPolicy
+            package = str(error.name).split(".")[0]
+            raise missing_extra("policy 'server'", package, "server" if package == "httpx" else "lm") from None
 
-        return TrainedServerPolicy.open(self)
+    def _kind(self) -> type[ServerPolicy] | type[TrainedServerPolicy]:
+        if self.train:
+            from siwork.policies.server.trained import TrainedServerPolicy
+
+            return TrainedServerPolicy
+        from siwork.policies.server.policy import ServerPolicy
+
+        return ServerPolicy
 
     def restore(self, task: Task | None, folder: Path) -> ServerPolicy | TrainedServerPolicy:
         """The policy with the parameters that `save` wrote into a folder. Raises as `build_for`, RunError when damaged."""
