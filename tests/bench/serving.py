@@ -20,9 +20,9 @@ from siwork.schema import SiworkError
 from siwork.serving import Serving
 from siwork.serving.command import environment, installed
 
-PROMPTS, SAMPLES, NEW, CONTEXT = 32, 8, 64, 512
-TURNS = 5
-SIZES = {"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 8, "num_attention_heads": 8}
+PROMPTS, SAMPLES, NEW, CONTEXT = 32, 8, 48, 256
+TURNS = 3
+SIZES = {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "num_attention_heads": 4}
 
 
 def bench() -> Iterator[str]:
@@ -36,7 +36,7 @@ def bench() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory() as home:
         model = write_fresh(
-            Path(home, "model"), byte_pairs(), **SIZES, num_key_value_heads=8, max_position_embeddings=CONTEXT
+            Path(home, "model"), byte_pairs(), **SIZES, num_key_value_heads=4, max_position_embeddings=CONTEXT
         )
         with Serving(model, context=CONTEXT) as server:
             yield _line(model, server, Path(home, "asked.json"))
