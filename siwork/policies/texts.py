@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from siwork.policies.base import Texts
@@ -40,3 +43,25 @@ def rows_of(
             f"prompts, responses and finished must be equally many, got {len(asked)}, {len(said)}, {len(done)}"
         )
     return asked, said, done
+
+
+class Once(NamedTuple):
+    """Rows of which no two are equal, and where each of the rows that were given is among them."""
+
+    prompts: list[str]  # (m,)
+    responses: list[str]  # (m,)
+    finished: np.ndarray  # (m,) bool
+    back: np.ndarray  # (n,) int
+
+
+def each_once(prompts: Texts, responses: Texts, finished: np.ndarray) -> Once:
+    """The rows (n,) without repetitions, in their order. Raises KnobError as `rows_of`.
+
+    >>> each_once(["a", "b", "a"], ["1", "1", "1"], np.array([True, True, True])).back.tolist()
+    [0, 1, 0]
+    """
+    asked, said, done = rows_of(prompts, responses, finished)
+    table = pd.DataFrame({"asked": asked.to_pylist(), "said": said.to_pylist(), "done": done})
+    back = table.groupby(["asked", "said", "done"], sort=False).ngroup().to_numpy()
+    once = table.iloc[np.unique(back, return_index=True)[1]]
+    return Once(once["asked"].tolist(), once["said"].tolist(), once["done"].to_numpy(bool), back)

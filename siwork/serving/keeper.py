@@ -181,9 +181,8 @@ def reason(log: Path, since: int = 0) -> str:
     if not named:
         return _short(next((line for line in reversed(lines) if line.strip()), ""))
     found = lines[named[-1]]
-    if (
-        found.rstrip().endswith(("ModelConfig", ":")) or "validation error" in found
-    ):  # pydantic's reason is a line below
+    below = found.rstrip().endswith(("ModelConfig", ":")) or "validation error" in found  # pydantic's reason is there
+    if below:
         found += " " + " ".join(line.strip() for line in lines[named[-1] + 1 : named[-1] + 2])
     return _short(found)
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from siwork.policies.asking import among
-from siwork.policies.hf.batches import Batch, Forward, by_length, left_padded
-from siwork.policies.hf.memory import Room, short_of_memory
-from siwork.policies.hf.training import Rows, score
+from siwork.policies.hf.batches import Batch, Forward, left_padded
+from siwork.policies.hf.memory import Room
+from siwork.policies.hf.training import Rows, by_parts, score
 
 
 def option_chances(
@@ -56,13 +56,8 @@ def _rows(
     """Numbers (n, width) of rows of tokens, rows of like length together."""
     found = np.zeros((len(rows), width))
     length = np.array([len(ids) for ids in rows], int)
-    waiting = list(by_length(length, room.tokens))[::-1]
-    while waiting:
-        index = waiting.pop()
-        try:
-            with torch.inference_mode():
-                batch = left_padded([rows[i] for i in index], pad, forward.device)
-                found[index] = of(batch).double().cpu().numpy()
-        except RuntimeError as error:
-            waiting += short_of_memory(error, room, np.array_split(index, 2) if len(index) > 1 else [])
+    for index, told in by_parts(
+        length, room, lambda index: of(left_padded([rows[i] for i in index], pad, forward.device))
+    ):
+        found[index] = told
     return found

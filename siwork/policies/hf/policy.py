@@ -30,7 +30,7 @@ from siwork.policies.hf.sampling import Ends, sample
 from siwork.policies.hf.training import Ascent, Rows, score, score_with_entropy
 from siwork.policies.reading import Reader
 from siwork.policies.sampling import Draws
-from siwork.policies.texts import arrow, asked_for, rows_of
+from siwork.policies.texts import arrow, asked_for, each_once, rows_of
 from siwork.schema import KnobError, RunError
 
 STANDARD_RATE = 3e-4  # of `train` at width 64, ∝ 1/width, as for a tiny policy
@@ -113,13 +113,9 @@ class HFPolicy:
 
         Rows that are equal are scored once. Raises KnobError when the lengths differ or a prompt has no tokens.
         """
-        asked, said, done = rows_of(prompts, responses, finished)
-        table = pd.DataFrame({"asked": asked.to_pylist(), "said": said.to_pylist(), "done": done})
-        code = table.groupby(["asked", "said", "done"], sort=False).ngroup().to_numpy()
-        _, first, back = np.unique(code, return_index=True, return_inverse=True)
+        once = each_once(prompts, responses, finished)
         self._wear()
-        once = table.iloc[first]
-        return score(self.forward, self._rows(once["asked"], once["said"], once["done"]), self.room)[back]
+        return score(self.forward, self._rows(once.prompts, once.responses, once.finished), self.room)[once.back]
 
     def score(self, prompts: list[np.ndarray], responses: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """log π and mean next-token entropy of responses given as token numbers, each (n,) nats."""

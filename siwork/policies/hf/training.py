@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ def _said(forward: Forward, rows: Rows, index: np.ndarray) -> tuple[Tensor, Tens
 def score(forward: Forward, rows: Rows, room: Room) -> np.ndarray:
     """log π of every row (n,) float64, nats; rows of like length are scored together."""
     found = np.zeros(len(rows.prompt))
-    for index, told in _by_parts(forward, rows, room, log_likelihood):
+    for index, told in by_parts(rows.length, room, partial(log_likelihood, forward, rows)):
         found[index] = told
     return found
 
@@ -70,21 +71,24 @@ def score(forward: Forward, rows: Rows, room: Room) -> np.ndarray:
 def score_with_entropy(forward: Forward, rows: Rows, room: Room) -> tuple[np.ndarray, np.ndarray]:
     """log π and mean next-token entropy of every row, each (n,) float64, nats; the entropy of no tokens is 0."""
     found = np.zeros((2, len(rows.prompt)))
-    for index, told in _by_parts(forward, rows, room, _with_entropy):
+    for index, told in by_parts(rows.length, room, partial(_with_entropy, forward, rows)):
         found[:, index] = told
     return found[0], found[1]
 
 
-def _by_parts(
-    forward: Forward, rows: Rows, room: Room, of: Callable[[Forward, Rows, np.ndarray], Tensor]
+def by_parts(
+    length: np.ndarray, room: Room, of: Callable[[np.ndarray], Tensor]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of like length together, and what a function finds of them; parts are halved when memory runs out."""
-    waiting = list(by_length(rows.length, room.tokens))[::-1]
+    """Rows of like length together: their places (b,), and the numbers that a function finds of them, float64.
+
+    length : (n,) tokens of each row. Parts are halved when memory runs out.
+    """
+    waiting = list(by_length(length, room.tokens))[::-1]
     while waiting:
         index = waiting.pop()
         try:
             with torch.inference_mode():
-                told = _numbers(of(forward, rows, index))
+                told = _numbers(of(index))
         except RuntimeError as error:
             waiting += short_of_memory(error, room, _halves(index))
             continue

@@ -92,7 +92,7 @@ class _Batch:
         return question
 
     def play(self) -> None:
-        """Ask for all that is missing."""
+        """Ask for all that is missing. Raises as `ask`, and as `Client.sentence` for what the server refuses."""
         try:
             self.client.ask_all(list(self.questions), self._came)
         except Refused as refused:

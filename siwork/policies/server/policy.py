@@ -23,7 +23,7 @@ from siwork.policies.server.client import FINAL, Client, Model, Question, Refuse
 from siwork.policies.server.knobs import Server
 from siwork.policies.server.saying import Said, Way
 from siwork.policies.server.tokenizers import reader_of
-from siwork.policies.texts import arrow, asked_for, rows_of
+from siwork.policies.texts import arrow, asked_for, each_once
 from siwork.schema import KnobError, RunError, nearest
 
 _FILE = "server.txt"
@@ -113,19 +113,14 @@ class ServerPolicy:
 
         Rows that are equal are scored once. Raises KnobError where the server is no vLLM or its tokenizer is not at hand.
         """
-        asked, said, done = rows_of(prompts, responses, finished)
+        once = each_once(prompts, responses, finished)
         if self.reader is None:
             raise KnobError(
                 f"server: {self.make.url} can score a given response only as a vLLM whose tokenizer is known here; name it: "
                 'tokenizer="path/or/hub id"'
             )
-        table = pd.DataFrame({"asked": asked.to_pylist(), "said": said.to_pylist(), "done": done})
-        code = table.groupby(["asked", "said", "done"], sort=False).ngroup().to_numpy()
-        _, first, back = np.unique(code, return_index=True, return_inverse=True)
-        once = table.iloc[first]
-        ids = self.reader.responses(once["said"].tolist(), once["done"].to_numpy(bool))
-        read = self.reader.prompts(once["asked"].tolist())
-        return score(self.client, self.make.model, read, ids)[back]
+        read, ids = self.reader.prompts(once.prompts), self.reader.responses(once.responses, once.finished)
+        return score(self.client, self.make.model, read, ids)[once.back]
 
     def chances(self, prompts: Texts, options: Sequence[str]) -> np.ndarray:
         """(n, m) probabilities of the options as the beginning of a response to each prompt, among the options.
