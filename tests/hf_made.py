@@ -54,6 +54,14 @@ def byte_pairs(chat: bool = False) -> Any:
     return _fast(made, chat)
 
 
+def characters() -> Any:
+    """A token for each printable character of ASCII: whatever is said is read back as it was said."""
+    alphabet = {chr(code): place + 1 for place, code in enumerate(range(32, 127))}
+    made = Tokenizer(models.BPE({"</s>": 0} | alphabet, []))
+    made.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="</s>", eos_token="</s>")
+
+
 def pieces_of_sentences() -> Any:
     """As Llama 2 has it: BPE over characters, a blank before the first word, a begin token before every text."""
     made = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))

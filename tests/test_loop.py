@@ -215,7 +215,7 @@ def test_launch_returns_at_once_and_outlives_its_parent(tmp_path):
 def test_rounds_make_way_for_whoever_launched_them(tmp_path):
     found = siwork.launch("vanilla", "countdown(numbers=3)", "tabular", rounds=200, folder=tmp_path / "l")
     end = time.monotonic() + 60
-    while found.status().state != "running" and time.monotonic() < end:
+    while found.status().pid is None and time.monotonic() < end:  # the lock is taken first, then signed
         time.sleep(0.02)
     own, theirs = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, found.status().pid))
     found.request_stop()

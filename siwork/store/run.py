@@ -33,7 +33,7 @@ class Status(NamedTuple):
     rounds: int  # rounds wanted
     stage: str | None  # what is, or was, being done
     share: float  # share of the stage that is done, 0 … 1
-    pid: int | None  # the writer's process
+    pid: int | None  # the writer's process, None while it has not signed its lock yet
     seconds_left: float | None  # estimate while running, None when unknown
 
 

@@ -1,6 +1,7 @@
 """vLLM's own offline batch call, in the interpreter that has vLLM: a model's folder and a file of questions as arguments.
 
-It says a first line when it is ready, then answers each line on its standard input with the seconds of one batch.
+It says a first line when it is ready, then answers each line on its standard input, the seeds of the prompts, with the
+tokens and seconds of one batch.
 """
 
 from __future__ import annotations
@@ -19,11 +20,9 @@ def main(folder: str, questions: str) -> None:
     shape = {"max_model_len": asked["context"], "enforce_eager": True, "enable_chunked_prefill": False}
     engine = LLM(folder, dtype="float32", generation_config="vllm", **shape)
     prompts = [{"prompt_token_ids": ids} for ids in asked["prompts"]]
-    for turn, _ in enumerate(_turns()):
-        how = [
-            SamplingParams(n=asked["k"], temperature=1.0, max_tokens=asked["new"], logprobs=0, seed=1000 * turn + i)
-            for i in range(len(prompts))
-        ]
+    for line in _turns():
+        same = {"n": asked["k"], "temperature": 1.0, "max_tokens": asked["new"], "logprobs": 0}
+        how = [SamplingParams(**same, seed=seed) for seed in json.loads(line)]
         began = time.perf_counter()
         found = engine.generate(prompts, how, use_tqdm=False)
         seconds = time.perf_counter() - began

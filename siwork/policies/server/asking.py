@@ -142,11 +142,11 @@ class _Batch:
                 f"server: prompt {part.prompt} has {len(read):,} tokens and the model's context {asked.model.context:,}, which "
                 "leaves none for a completion; shorten the prompt, or serve the model with a longer context"
             )
-        seed = _seed(asked.streams[part.prompt, part.columns])
+        seed = seed_of(asked.streams[part.prompt, part.columns])
         return asked.way.question(read, len(part.columns), seed, asked.chance, most, asked.name)
 
 
-def _seed(streams: np.ndarray) -> int:
+def seed_of(streams: np.ndarray) -> int:
     """One number of all the streams (k,) of a request."""
     mixed = np.uint64(0)
     for stream in streams.astype(np.uint64):

@@ -77,7 +77,8 @@ class ServerPolicy:
         """k completions of each prompt; entropy is NaN, log-probabilities and lengths (-1) where the server is silent.
 
         With seeds=prompt the completions of a prompt depend on all its streams, with seeds=completion each on its own.
-        Inside a run, finished completions outlive a crash.
+        Inside a run, finished completions outlive a crash. A completion whose text is read back as other tokens than those said
+        (a model of fresh weights says mostly such) is scored once more, which may take as long as half of the sampling.
 
         Raises KnobError for a prompt that is too long, temperature < 0, top_p outside (0, 1], or streams that are not
         (len(prompts), k); RunError for a server that stays away.
