@@ -238,11 +238,11 @@ class _Play:
         loop_rng, held_rng = luck(self.seed, r)
         rows, after = self._evaluate(held_rng, clock.tell), self.state
         if not closing:
-            played, after = self.recipe.play(self.state, self.train, loop_rng, clock.tell)
+            played, after = self.recipe.play(self.state.having(round=r), self.train, loop_rng, clock.tell)
             rows = pd.concat([played, rows], ignore_index=True)
         rows = self._finish(rows, r)
         about = {"policy": self.state.policy.fingerprint(), "closing": closing, "seed": self.seed}
-        info = {**about, **clock.close(), **_counts(rows)}
+        info = {**about, **clock.close(), **_counts(rows)} | ({"tuned": dict(after.tuned)} if after.tuned else {})
         self.writer.save_round(r, rows, info, after.save)
         self.state = after
 

@@ -93,7 +93,7 @@ class Permuted:
 LINES = [
     "seed · cot · conf(kind=entropy) · correct(threshold=0.7) · sft",
     "seed · cot · conf(recal=platt, labels=8) · correct · sft",
-    "seed · cot · orm · correct · sft",
+    "seed · cot · orm · correct · sft + vfit",
 ]
 
 

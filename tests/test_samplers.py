@@ -84,8 +84,8 @@ def test_an_unknown_hint_names_those_there_are(state, problems):
 
 
 def test_seed_takes_all_or_some_in_order(problems):
-    assert Seed().propose(problems, np.random.default_rng(0)).equals(problems)
-    some = Seed(n=5).propose(problems, np.random.default_rng(0))
+    assert Seed().propose(None, problems, np.random.default_rng(0)).equals(problems)
+    some = Seed(n=5).propose(None, problems, np.random.default_rng(0))
     assert len(some) == 5
     assert some.index.is_monotonic_increasing
-    assert not some.equals(Seed(n=5).propose(problems, np.random.default_rng(1)))
+    assert not some.equals(Seed(n=5).propose(None, problems, np.random.default_rng(1)))

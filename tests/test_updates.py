@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from siwork.updates import Neg, Pg, Pref, Sft, _batches
+from siwork.updates import Neg, Pg, Pref, Sft
+from siwork.updates.coefficients import _batches
 
 
 def slope(objective, logp, step=1e-6):

@@ -183,7 +183,7 @@ def test_hidden_states_of_a_language_model_are_those_of_transformers(tmp_path):
 def test_a_policy_without_hidden_states_is_one_sentence(tmp_path):
     with pytest.raises(KnobError, match=r"orm\(on=policy\) needs a policy that shows its hidden states, and tabular"):
         run(
-            "cot(k=4) · orm(on=policy) · correct · sft",
+            "cot(k=4) · orm(on=policy) · correct · sft + vfit",
             "add",
             "tabular",
             rounds=1,
@@ -198,7 +198,7 @@ def test_text_features_do_not_hang_on_the_other_rows(rows):
 
 
 # ── rounds ─────────────────────────────────────────────────────────────────────────────────────────────
-FORMULA = "seed · cot(k=6) · gold + orm(first=nothing) · correct · sft(steps=4)"
+FORMULA = "seed · cot(k=6) · gold + orm(first=nothing) · correct · sft(steps=4) + vfit"
 
 
 def equal(one, other):
@@ -224,7 +224,7 @@ def test_scores_are_those_of_the_verifier_as_the_round_began(tmp_path):
 
 @pytest.mark.parametrize("knobs", ["", "on=policy", "rounds=1, recal=platt, labels=8"])
 def test_a_broken_run_goes_on_as_if_it_had_not(tmp_path, knobs):
-    formula = f"seed · cot(k=6) · orm({knobs}) · correct · sft(steps=4)"
+    formula = f"seed · cot(k=6) · orm({knobs}) · correct · sft(steps=4) + vfit"
     whole = run(formula, "countdown", "tiny", rounds=3, problems=SMALL, seed=1, folder=tmp_path / "whole")
     part = run(formula, "countdown", "tiny", rounds=1, problems=SMALL, seed=1, folder=tmp_path / "part")
     equal(resume(part.folder, rounds=3), whole)
@@ -232,7 +232,7 @@ def test_a_broken_run_goes_on_as_if_it_had_not(tmp_path, knobs):
 
 
 def test_kills_leave_the_rows_of_an_unbroken_run(tmp_path):
-    formula = "seed · cot(k=6) · orm(recal=isotonic, labels=10) · correct · sft"
+    formula = "seed · cot(k=6) · orm(recal=isotonic, labels=10) · correct · sft + vfit"
     broken, whole = (
         prepare(formula, "countdown(numbers=3)", "tabular", rounds=6, problems=SMALL, seed=4, folder=tmp_path / name)
         for name in ("broken", "whole")
@@ -276,7 +276,7 @@ def test_a_fork_to_another_reading_starts_anew(tmp_path):
 
 def test_two_rounds_of_a_language_model_with_a_trained_verifier(tmp_path):
     player = f'hf("{write_player(tmp_path / "m")}", max_new=24, device=cpu)'
-    formula = "seed · cot(k=8) · orm(on=policy) · correct · sft(steps=2)"
+    formula = "seed · cot(k=8) · orm(on=policy) · correct · sft(steps=2) + vfit"
     made = run(formula, "countdown", player, rounds=2, problems=Sizes(24, 12, 0, 8), folder=tmp_path / "r")
     rows = siwork.check(made.rows())
     last = rows[(rows["round"] == 2) & rows["score"].notna()]

@@ -52,7 +52,9 @@ class Policy(Protocol):
 
     Some have more, and who needs it says so in a sentence: `chances(prompts, options)` → (n, m) probabilities of given words
     right after each prompt, among those words (`siwork.policies.asking`); `hidden(prompts, responses, finished)` → (n, width)
-    states at the end of each response. One that scores whole responses to its task alone has `whole_only = True`.
+    states at the end of each response; `continued(prompts, begun, k, …)` → completions that begin as given; `lengths(responses,
+    finished)` → (n,) tokens; `toward(other, share)` moves the parameters by a share of the way to another policy. One that
+    scores whole responses to its task alone has `whole_only = True`.
     """
 
     name: str

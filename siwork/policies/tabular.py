@@ -222,6 +222,17 @@ class TabularPolicy:
         weights.private[batch.problems] += private * slope["private"]
         return float(batch.logp.mean())
 
+    def lengths(self, responses: Texts, finished: np.ndarray | None = None) -> np.ndarray:
+        """(n,) characters and the end of each response."""
+        return np.array([len(text) + 1 for text in arrow(responses).to_pylist()], np.int64)
+
+    def toward(self, other: TabularPolicy, share: float) -> None:
+        """Move the parameters by `share` of the way to another policy of the same task; beyond it, or away when negative."""
+        far = other.weights.arrays() | {"private": self.weights.placed(other.weights)}
+        for name, own in self.weights.arrays().items():
+            own += share * (far[name] - own)
+        np.clip(self.weights.sharpness, -STEEPEST, STEEPEST, out=self.weights.sharpness)
+
     def parameters(self) -> dict[str, np.ndarray]:
         """The live parameter arrays by name: sharpness (1,), skill (5,), style (8,), private (P, M)."""
         return self.weights.arrays()

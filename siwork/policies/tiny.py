@@ -21,7 +21,7 @@ from siwork.policies.chance import Chance
 from siwork.policies.network import Network, Shape
 from siwork.policies.sampling import Draws, sample
 from siwork.policies.start import FILE, Tiny
-from siwork.policies.texts import asked_for, rows_of
+from siwork.policies.texts import arrow, asked_for, rows_of
 from siwork.policies.threads import Workers, threads, use_threads
 from siwork.policies.tokens import Tokens
 from siwork.policies.training import Ascent, last_states, score
@@ -111,6 +111,43 @@ class TinyPolicy:
             logp[other] = self.logp(prompts, response.take(pa.array(other)), drawn.finished[other])
         return logp
 
+    def continued(
+        self,
+        prompts: Texts,
+        begun: Texts,
+        k: int,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        streams: np.ndarray,
+        tell: Callable[[float], None] | None = None,
+    ) -> Completions:
+        """k responses to each prompt that begin as given; the whole text, length and log-probability, entropy NaN.
+
+        begun : (len(prompts),) beginnings of responses, not counted in max_new. Raises as `sample`.
+        """
+        asked, streams = asked_for(prompts, k, streams)
+        start = arrow(begun).to_pylist()
+        heads = [self.tokens.encode(text) for text in start]
+        ids = [
+            np.append(self.tokens.encode_prompt(text), head)
+            for text, head in zip(asked.to_pylist(), heads, strict=True)
+        ]
+        chance = Chance.of(temperature, top_p)
+        drawn = sample(self.network, ids, np.arange(len(ids)), streams.astype(np.uint64), chance, self.max_new, tell)
+        place = np.repeat(np.arange(len(ids)), k)
+        text = [
+            start[i] + more for i, more in zip(place, self.tokens.decode_rows(drawn.tokens).to_pylist(), strict=True)
+        ]
+        response = pa.array(text, pa.string())
+        logp = self.logp(asked.take(pa.array(place)), response, drawn.finished)
+        n_tokens = np.array([len(head) for head in heads], np.int64)[place] + drawn.n_tokens
+        return Completions(response, n_tokens, drawn.finished, logp, np.full(len(text), np.nan))
+
+    def lengths(self, responses: Texts, finished: np.ndarray) -> np.ndarray:
+        """(n,) tokens of each response, the end token counted where finished. Raises KnobError when a text has no tokens."""
+        return np.array([len(self.tokens.encode(text)) for text in arrow(responses).to_pylist()], np.int64) + finished
+
     def logp(self, prompts: Texts, responses: Texts, finished: np.ndarray) -> np.ndarray:
         """(n,) nats: log-probability of each response at temperature 1, the end token counted where finished.
 
@@ -146,6 +183,12 @@ class TinyPolicy:
                 if tell is not None:
                     tell((i + 1) / len(plan.batches))
         return seen
+
+    def toward(self, other: TinyPolicy, share: float) -> None:
+        """Move the parameters by `share` of the way to another policy of the same shape; beyond it, or away when negative."""
+        with torch.no_grad():
+            for own, far in zip(self.network.parameters(), other.network.parameters(), strict=True):
+                own.add_(far - own, alpha=share)
 
     # ── copies and files ───────────────────────────────────────────────────────────────────────────────
     def copy(self) -> TinyPolicy:

@@ -97,17 +97,39 @@ class Weights:
         return np.array([self.table.rows[unhinted(prompt)] for prompt in prompts], int)
 
     # ── logits ─────────────────────────────────────────────────────────────────────────────────────────
-    def logits(self, rows: np.ndarray, hinted: np.ndarray | float = 0.0) -> np.ndarray:
-        """z of those table rows (n, M); `hinted` 0 or 1 each."""
-        ability = self.skill[self.band[rows]] + self._hint_strength * hinted
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        """z of those table rows (n, M), without hints."""
+        ability = self.skill[self.band[rows]]
         shared = self.table.right[rows] * ability[:, None] + self.style[self.table.style[rows]]
         z = np.exp(self.sharpness) * self._base[rows] + shared + self.private[rows]
         return np.where(self.table.live[rows], z, -np.inf)
 
+    def _pull(self, prompts: Sequence[str], rows: np.ndarray) -> np.ndarray:
+        """What notes in the prompts add (n, M): to candidates of the note's own answer where that is wrong, else to right ones."""
+        lifted = np.zeros((len(rows), self.table.live.shape[1]), bool)
+        for i, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
+            mark = prompt.find("#")
+            if mark >= 0:
+                lifted[i] = self._like(row, prompt[mark + 1 : -1])
+        return self._hint_strength * lifted
+
+    def _like(self, row: int, note: str) -> np.ndarray:
+        facts = self.table.facts[row]
+        if note in facts.texts and not facts.right[facts.texts.index(note)]:
+            answer = facts.answers[facts.texts.index(note)]
+            same = [
+                text == note or (answer is not None and other == answer)
+                for text, other in zip(facts.texts, facts.answers, strict=True)
+            ]
+            return np.pad(np.array(same), (0, self.table.live.shape[1] - len(same)))
+        right: np.ndarray = self.table.right[row]
+        return right
+
     def log_probabilities(self, prompts: Sequence[str]) -> np.ndarray:
         """log π (n, M) at temperature 1, -inf at empty places; unknown prompts are seen first."""
         self.see(prompts)
-        z = self.logits(self.rows(prompts), np.array(["#" in prompt for prompt in prompts], float))
+        rows = self.rows(prompts)
+        z = self.logits(rows) + (self._pull(prompts, rows) if any("#" in prompt for prompt in prompts) else 0.0)
         return z - log_total(z)[:, None]
 
     def resolve(self, prompts: Texts, responses: Texts) -> Resolved:
@@ -157,6 +179,18 @@ class Weights:
     def arrays(self) -> dict[str, np.ndarray]:
         """The live parameter arrays by name."""
         return {"sharpness": self.sharpness, "skill": self.skill, "style": self.style, "private": self.private}
+
+    def placed(self, other: Weights) -> np.ndarray:
+        """Private logits of other weights at the places of this table (P, M); 0 for what they never met."""
+        found = np.zeros(self.private.shape)
+        for prompt, row in other.table.rows.items():
+            here = self.table.rows.get(prompt)
+            if here is not None:
+                column = {text: i for i, text in enumerate(self.table.facts[here].texts)}
+                known = [(column[text], i) for i, text in enumerate(other.table.facts[row].texts) if text in column]
+                at, of = np.array(known, int).T
+                found[here, at] = other.private[row, of]
+        return found
 
     # ── copies and marks ───────────────────────────────────────────────────────────────────────────────
     def copy(self) -> Weights:

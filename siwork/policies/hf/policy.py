@@ -117,6 +117,39 @@ class HFPolicy:
         self._wear()
         return score(self.forward, self._rows(once.prompts, once.responses, once.finished), self.room)[once.back]
 
+    def continued(
+        self,
+        prompts: Texts,
+        begun: Texts,
+        k: int,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        streams: np.ndarray,
+        tell: Callable[[float], None] | None = None,
+    ) -> Completions:
+        """k responses to each prompt that begin as given; the whole text, length and log-probability, entropy NaN.
+
+        begun : (len(prompts),) beginnings of responses, not counted in max_new. Raises as `sample`.
+        """
+        asked, streams = asked_for(prompts, k, streams)
+        start = arrow(begun).to_pylist()
+        heads = self.reader.responses(start, np.zeros(len(start), bool))
+        ids = [np.append(a, b) for a, b in zip(self.reader.prompts(asked.to_pylist()), heads, strict=True)]
+        self._wear()
+        chance = Chance.of(temperature, top_p)
+        drawn = sample(self.forward, ids, streams.astype(np.uint64), chance, self._ends, self.room, tell)
+        place = np.repeat(np.arange(len(ids)), k)
+        new = [row[:n] for row, n in zip(drawn.tokens, drawn.n_tokens, strict=True)]
+        text = self.reader.decode([np.append(heads[i], row) for i, row in zip(place, new, strict=True)])
+        logp = self.logp(asked.take(pa.array(place)), text, drawn.finished)
+        n_tokens = np.array([len(head) for head in heads], np.int64)[place] + drawn.n_tokens
+        return Completions(pa.array(text, pa.string()), n_tokens, drawn.finished, logp, np.full(len(text), np.nan))
+
+    def lengths(self, responses: Texts, finished: np.ndarray) -> np.ndarray:
+        """(n,) tokens of each response, the end token counted where finished."""
+        return np.array([len(ids) for ids in self.reader.responses(arrow(responses).to_pylist(), finished)], np.int64)
+
     def score(self, prompts: list[np.ndarray], responses: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """log π and mean next-token entropy of responses given as token numbers, each (n,) nats."""
         self._wear()

@@ -179,4 +179,6 @@ class Pairs(Component):
             used = mask & (rank < most[problem])
             pair[used], side[used] = first[problem[used]] + rank[used], sign
         unselected = bool((chosen.weight == 1.0).all())
-        return Selection(chosen.weight * (side == 1) if unselected else chosen.weight, pair, side)
+        return chosen._replace(
+            weight=chosen.weight * (side == 1) if unselected else chosen.weight, pair=pair, side=side
+        )

@@ -1,4 +1,4 @@
-"""Stabilisers: what keeps a loop from running away."""
+"""Where training starts, and what is mixed into its rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Reset(Component):
     source = "STaR: Bootstrapping reasoning with reasoning"
 
     def before(self, state: State, train: pd.DataFrame, rng: np.random.Generator) -> tuple[State, pd.DataFrame]:
-        """The base policy takes the place of the present one before the update."""
-        return state.having(policy=state.base.copy()), train
+        """The base policy takes the place of the present one, or of all agents, before the update."""
+        return state.populated({name: state.base.copy() for name in state.agents}), train
 
     def after(self, state: State, rows: pd.DataFrame) -> State:
         """Nothing more."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.special import expit, log_expit
 
 from siwork.policies import Plan
@@ -35,9 +36,7 @@ def _plan(
     constant: bool = False,
 ) -> Plan:
     return Plan(
-        _texts(rows["prompt"]),
-        _texts(rows["response"]),
-        rows["finished"].to_numpy(bool),
+        *texts_of(rows),
         batches,
         coefficients,
         rate,
@@ -50,11 +49,41 @@ def _texts(column: pd.Series) -> pa.Array:
     return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
 
 
-@dataclass(frozen=True)
-class Trained(Component):
-    """The knobs of every update that takes training steps."""
+def texts_of(rows: pd.DataFrame) -> tuple[pa.Array, pa.Array, np.ndarray]:
+    """What is trained on: prompts, responses, and whether they end, each (n,).
+
+    A row's own prompt and response, but for its context (`asked`) and its `taught` text where it has one; a taught text that the
+    response begins with has no end.
+    """
+    prompt, response = _texts(rows["prompt"]), _texts(rows["response"])
+    finished = rows["finished"].to_numpy(bool)
+    if "asked" in rows:
+        prompt = pc.coalesce(_texts(rows["asked"]), prompt)
+    if "taught" in rows:
+        taught = _texts(rows["taught"]).to_pylist()
+        said = response.to_pylist()
+        cut = [
+            text is not None and text != own and own.startswith(text) for text, own in zip(taught, said, strict=True)
+        ]
+        other = np.array([text is not None for text in taught], bool)
+        finished = np.where(other, ~np.array(cut, bool), finished)
+        response = pc.coalesce(pa.array(taught, pa.string()), response)
+    return prompt, response, finished
+
+
+class Fitting(Component):
+    """Base of updates."""
 
     slot = "update"
+
+    def fits_verifiers(self, state: State) -> bool:
+        """Whether verifiers that learn do so in this round."""
+        return False
+
+
+@dataclass(frozen=True)
+class Trained(Fitting):
+    """The knobs of every update that takes training steps."""
 
     steps: int = knob(60, "Optimiser steps a round.", low=0, high=100_000, unit="steps")
     batch: int = knob(64, "Rows in a step; a pair is two rows.", low=2, high=65_536, unit="rows")
@@ -71,7 +100,7 @@ class Sft(Trained):
 
     def plan(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> Plan | None:
         """Steps over the rows with weight > 0; None when there are none."""
-        kept = rows.loc[rows["weight"].to_numpy(float) > 0, ["prompt", "response", "finished", "weight"]]
+        kept = rows[rows["weight"].to_numpy(float) > 0]
         if kept.empty:
             return None
         weight = kept["weight"].to_numpy(float)
@@ -227,10 +256,9 @@ class Neg(Trained):
 
 
 @dataclass(frozen=True)
-class Nofit(Component):
+class Nofit(Fitting):
     """No weight change: the frozen control."""
 
-    slot = "update"
     name = "nofit"
     sentence = "No weight change: the frozen control."
     source = "the control arm of every comparison"
@@ -246,4 +274,4 @@ def _mean_probability(logp: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 def _reference(state: State, rows: pd.DataFrame) -> np.ndarray:
     """Log-probability (n,) of the rows under the state's policy, for the prompt without a hint."""
-    return state.policy.logp(_texts(rows["prompt"]), _texts(rows["response"]), rows["finished"].to_numpy(bool))
+    return state.policy.logp(*texts_of(rows))

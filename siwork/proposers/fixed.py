@@ -1,4 +1,4 @@
-"""Proposers: which problems a round works on."""
+"""Problems that are given: all of them, or a part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from siwork.schema import knob
-from siwork.slots import Component
+from siwork.slots import Component, State
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Seed(Component):
 
     n: int = knob(0, "Problems drawn each round without replacement; 0 takes all.", low=0, unit="problems")
 
-    def propose(self, problems: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    def propose(self, state: State, problems: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         """All problems, or `n` of them in their own order."""
         if self.n == 0 or self.n >= len(problems):
             return problems

@@ -1,0 +1,148 @@
+"""Where a completion becomes a row: drawn from a policy, or a text that somebody else wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from siwork.policies import Policy
+from siwork.schema.tables import ROWS
+from siwork.slots import State, Tell
+
+_TYPES = {c.name: c.type for c in ROWS} | {"asked": pa.string()}
+_OF_PROBLEM = ("split", "problem", "task", "difficulty", "band", "prompt")
+
+
+def rollout(
+    state: State,
+    problems: pd.DataFrame,
+    k: int,
+    rng: np.random.Generator,
+    tell: Tell,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    hint: str = "none",
+    asked: Sequence[str] | None = None,
+    begun: Sequence[str] | None = None,
+    turn: int = 0,
+    parent: Sequence[int] | None = None,
+    first: int = 0,
+    stage: str = "sample",
+) -> pd.DataFrame:
+    """k completions of each problem as rows, without any judgement or truth.
+
+    Parameters
+    ----------
+    problems : DataFrame (PROBLEMS), n of them; one may stand there several times, as for several attempts to revise
+    k : completions of each
+    temperature, top_p : of the sampling; log-probabilities are recorded at temperature 1 all the same
+    hint : kind of what was added to every prompt, or 'none'
+    asked : n prompts as the policy is asked, where that is more than a hint of the task
+    begun : n beginnings that the responses continue, for a policy that `continues`; log-probability and length are of the
+        whole response, the entropy is unknown
+    turn, parent : 0 or the number of the revision, and the n samples that are revised
+    first : index of the first sample of each problem
+
+    Returns
+    -------
+    DataFrame with the columns of the row table that sampling knows, Arrow types.
+    """
+    prompts = problems["prompt"].tolist()
+    if asked is None:
+        asked = prompts if hint == "none" else [state.task.hinted(prompt, hint) for prompt in prompts]
+    streams = rng.integers(0, 2**64, size=(len(prompts), k), dtype=np.uint64)
+    more: dict[str, Any] = {} if begun is None else {"begun": list(begun)}
+    out = state.policy.sample(
+        asked, k, temperature=temperature, top_p=top_p, streams=streams, tell=lambda share: tell(stage, share), **more
+    )
+    n = len(prompts) * k
+    place = np.repeat(np.arange(len(prompts)), k)
+    asked_by_row = pa.array(list(asked), pa.string()).take(pa.array(place))
+    base = out.logp if state.policy is state.base else state.base.logp(asked_by_row, out.response, out.finished)
+    drawn = {
+        "hint": _same(hint, n),
+        "turn": np.full(n, turn),
+        "parent": pa.nulls(n, pa.int64()) if parent is None else np.repeat(np.asarray(parent, np.int64), k),
+        "agent": _same(state.agent, n),
+        "temperature": np.full(n, float(temperature)),
+        "top_p": np.full(n, float(top_p)),
+        "response": out.response,
+        "n_tokens": pa.array(out.n_tokens, pa.int64(), mask=out.n_tokens < 0),
+        "finished": out.finished,
+        "logp": np.minimum(out.logp, 0.0),
+        "entropy": np.maximum(out.entropy, 0.0),
+        "base_logp": np.minimum(base, 0.0),
+    }
+    return _rows(state, problems.iloc[place], drawn, first)
+
+
+def written(
+    state: State,
+    problems: pd.DataFrame,
+    responses: Sequence[str],
+    *,
+    hint: str,
+    agent: str,
+    turn: int = 0,
+    parent: Sequence[int] | None = None,
+    first: int = 0,
+) -> pd.DataFrame:
+    """Texts that the policy did not draw as rows: n finished responses to the n problems (PROBLEMS), with its log-probabilities.
+
+    hint : kind of text, never 'none', so that no metric takes it for the policy's own word; agent : who wrote it
+    Other parameters, and the result, as those of `rollout`. Entropy is unknown.
+    """
+    n, prompts = len(responses), problems["prompt"].tolist()
+    said, done = pa.array(list(responses), pa.string()), np.ones(n, bool)
+    logp = state.policy.logp(prompts, said, done)
+    base = logp if state.policy is state.base else state.base.logp(prompts, said, done)
+    length = lengths(state.policy, list(responses), done)
+    told = {
+        "hint": _same(hint, n),
+        "turn": np.full(n, turn),
+        "parent": pa.nulls(n, pa.int64()) if parent is None else np.asarray(parent, np.int64),
+        "agent": _same(agent, n),
+        "temperature": pa.nulls(n, pa.float64()),
+        "top_p": pa.nulls(n, pa.float64()),
+        "response": said,
+        "n_tokens": pa.array(length, pa.int64(), mask=length < 0),
+        "finished": done,
+        "logp": np.minimum(logp, 0.0),
+        "entropy": pa.nulls(n, pa.float64()),
+        "base_logp": np.minimum(base, 0.0),
+    }
+    return _rows(state, problems, told, first)
+
+
+def lengths(policy: Policy, responses: Sequence[str], finished: np.ndarray) -> np.ndarray:
+    """Tokens of given responses (n,), the end token counted where finished; -1 where the policy cannot tell."""
+    tell = getattr(policy, "lengths", None)
+    return np.full(len(responses), -1) if tell is None else np.asarray(tell(responses, finished), np.int64)
+
+
+def next_sample(judged: pd.DataFrame | None) -> int:
+    """The first sample index that no row has."""
+    return 0 if judged is None or judged.empty else int(judged["sample"].max()) + 1
+
+
+def _rows(state: State, problems: pd.DataFrame, told: dict[str, Any], first: int) -> pd.DataFrame:
+    """The row table of n problems and what is told of each."""
+    rows = problems[list(_OF_PROBLEM)].reset_index(drop=True)
+    sample = first + rows.groupby("problem", sort=False).cumcount().to_numpy()
+    columns = {"sample": sample, **told}
+    rows = rows.assign(**{name: _arrow(values, _TYPES[name]) for name, values in columns.items()})
+    return rows.assign(answer=state.task.answers(rows))
+
+
+def _same(value: str, n: int) -> pa.Array:
+    return pa.repeat(value, n)
+
+
+def _arrow(values: object, kind: pa.DataType) -> pd.arrays.ArrowExtensionArray:
+    array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind, from_pandas=True)
+    return pd.arrays.ArrowExtensionArray(array.cast(kind))
