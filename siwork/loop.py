@@ -75,7 +75,7 @@ def run(
 
     Raises
     ------
-    RecipeError, KnobError : a formula, name or value that cannot be
+    RecipeError, KnobError : a formula, name or value that cannot be, or parts that do not go together
     RunError (Locked, Foreign) : the folder is in use, is no run folder, or holds another run
 
     >>> from tempfile import TemporaryDirectory
@@ -108,6 +108,7 @@ def prepare(
     sizes = sizes_of(problems)
     table = sizes.draw(chosen, seed)
     base = policy_of(policy, chosen)
+    formula.see_fit(chosen, base)
     base.register(table)
     manifest = {
         "name": Path(folder).name,

@@ -169,6 +169,7 @@ class Component(Knobbed):
     departs: ClassVar[str] = ""
     needs: ClassVar[tuple[str, ...]] = ()  # row columns that a selector reads beside the problem
     draws: ClassVar[bool] = False  # whether a selector leaves something to chance
+    or_else: ClassVar[str] = ""  # another way out where task or policy lack what it asks for
 
     @property
     def reads_gold(self) -> bool:

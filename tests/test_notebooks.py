@@ -21,7 +21,7 @@ def prose(path):
 def test_it_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
     assert any(SHOWN & set(o.get("data", {})) for o in outputs)

@@ -1,9 +1,12 @@
 """Formulas both ways, the catalogue, and what a formula may not say."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import siwork
 from siwork.recipes import COMPONENTS, RECIPES, Recipe
 from siwork.schema import KnobError, RecipeError, knobs_of
 from siwork.slots import SLOTS
@@ -77,3 +80,45 @@ def test_a_wrong_formula_is_one_sentence(text, kind, words):
         Recipe.read(text)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("formula", "task", "policy", "words"),
+    [
+        (
+            "cot + hint(answer) · gold · sft",
+            "grammar",
+            "tabular",
+            "hint(answer) asks the task for hints, and grammar has none",
+        ),
+        ("cot + hint(anser) · gold · sft", "countdown", "tabular", "no hint 'anser'; nearest: 'answer'"),
+        (
+            "cot · vote · correct · sft",
+            "grammar",
+            "tabular",
+            "vote asks the task for answers that two completions may share",
+        ),
+        (
+            "cot · orm(on=policy) · sft + vfit",
+            "countdown",
+            "tabular",
+            "needs a policy that shows its hidden states, and tabular",
+        ),
+        ("cot · judge · correct · sft", "countdown", "tiny", "needs a policy that reads any text"),
+    ],
+)
+def test_what_does_not_go_together_is_said_before_anything_runs(tmp_path, formula, task, policy, words):
+    with pytest.raises((RecipeError, KnobError)) as caught:
+        siwork.run(formula, task, policy, rounds=1, problems=8, folder=tmp_path / "run")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_sentence_names_two_that_would_do():
+    with pytest.raises(RecipeError) as caught:
+        Recipe.read("cot + hint · gold · sft").see_fit(siwork.task("grammar"))
+    named = re.search(r"take the task (\w+) or (\w+), or (\w+)", str(caught.value))
+    for task in named.groups()[:2]:
+        Recipe.read("cot + hint · gold · sft").see_fit(siwork.task(task))
+    Recipe.read(f"{named.group(3)} · gold · sft").see_fit(siwork.task("grammar"))

@@ -231,7 +231,7 @@ def test_another_policy_is_opened_once_and_asked(state, folder, rows, tmp_path):
 # ── who cannot be asked ────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("name", ["tabular", "tiny"])
 def test_a_policy_that_cannot_read_ends_in_a_sentence(name, tmp_path):
-    with pytest.raises(KnobError, match=f"the policy '{name}' cannot be asked questions") as caught:
+    with pytest.raises(RecipeError, match=f"needs a policy that reads any text, .* and {name} does not") as caught:
         run("self-rewarding", "countdown", name, rounds=1, problems=Sizes(4, 4, 0, 4), folder=tmp_path / "r")
     assert 'by="hf(' in str(caught.value)
 

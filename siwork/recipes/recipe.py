@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from siwork import proposers, samplers, selectors, stabilisers, updates, verifiers
+from siwork.policies import Policy
 from siwork.recipes.catalogue import RECIPES
+from siwork.recipes.fits import see_fit
 from siwork.recipes.playing import Play, judge, lots_of, select, selected
 from siwork.schema import RecipeError, nearest, parse_formula
 from siwork.slots import SLOTS, Component, Selection, State, Tell, silent
+from siwork.tasks import Task
 
 COMPONENTS: dict[str, type[Component]] = {
     kind.name: kind
@@ -71,6 +74,14 @@ class Recipe:
     def label_free(self) -> bool:
         """Whether no component looks at the truth or the answer key."""
         return not any(part.reads_gold for parts in self.slots.values() for part in parts)
+
+    def see_fit(self, task: Task, policy: Policy | None = None) -> None:
+        """Nothing, when task and policy have what the components ask for. Raises RecipeError, before anything runs, when not.
+
+        >>> from siwork.tasks import task
+        >>> Recipe.read("cot · gold · sft").see_fit(task("countdown"))
+        """
+        see_fit(self.slots, COMPONENTS, task, policy)
 
     def _check(self) -> None:
         if not self.sampler:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from siwork.samplers.rollouts import next_sample, rollout
-from siwork.schema import KnobError, knob
+from siwork.schema import KnobError, knob, nearest
 from siwork.slots import Component, State, Tell
+from siwork.tasks import Task
 
 
 class Drawing(Component):
@@ -73,6 +74,11 @@ class Hint(Drawing):
     def asks(self) -> tuple[str, ...]:
         """Hints."""
         return ("hint",)
+
+    def see(self, task: Task) -> None:
+        """Nothing. Raises KnobError for a kind of hint that the task does not have."""
+        if self.kind not in task.hints:
+            raise KnobError(f"task {task.name!r} has no hint {self.kind!r}; {nearest(self.kind, task.hints)}")
 
     def sample(
         self, state: State, problems: pd.DataFrame, judged: pd.DataFrame | None, rng: np.random.Generator, tell: Tell

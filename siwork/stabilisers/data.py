@@ -49,6 +49,11 @@ class Mix(Component):
     kind: str = knob("real", "What is mixed in.", choices=("real", "replay", "accumulate"), shown=True)
     share: float = knob(0.2, "Share of the training weight that is mixed in (real, replay).", low=0.0, high=0.99)
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Right responses, where real data are mixed in."""
+        return ("write",) if self.kind == "real" else ()
+
     def before(self, state: State, train: pd.DataFrame, rng: np.random.Generator) -> tuple[State, pd.DataFrame]:
         """The training rows with the further ones below them.
 

@@ -19,10 +19,17 @@ class Asks:
     hints: ClassVar[tuple[str, ...]] = ()
     has_steps: ClassVar[bool] = False  # responses hold written steps, which `executed` carries out
 
+    open_text: ClassVar[bool] = False  # so many texts are right that two completions hardly ever agree
+
     @property
     def offers(self) -> frozenset[str]:
-        """Names of the optional asks that this task has; `hint`, `executed` and `write` among them."""
-        return _offered(type(self))
+        """Names of the optional asks that this task has; `hint`, `executed`, `write` and `agreement` among them."""
+        return self.offered()
+
+    @classmethod
+    def offered(cls) -> frozenset[str]:
+        """What every task of this kind offers."""
+        return _offered(cls)
 
     def write(self, prompt: str, rng: np.random.Generator) -> str:
         """A right response (the real data of this task). Raises KnobError for a task that has none."""
@@ -117,7 +124,8 @@ _OVERRIDDEN = (
 
 def _offered(kind: type[Asks]) -> frozenset[str]:
     found = {name for name in _OVERRIDDEN if getattr(kind, name) is not getattr(Asks, name)}
-    return frozenset(found | ({"hint"} if kind.hints else set()) | ({"executed"} if kind.has_steps else set()))
+    marks = {"hint": bool(kind.hints), "executed": kind.has_steps, "agreement": not kind.open_text}
+    return frozenset(found | {name for name, there in marks.items() if there})
 
 
 def _kinds() -> list[type[Asks]]:

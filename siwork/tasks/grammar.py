@@ -47,6 +47,7 @@ class Grammar(Synthetic):
 
     name: ClassVar[str] = "grammar"
     sentence: ClassVar[str] = "Continue a text of a known language; rare beginnings are harder."
+    open_text: ClassVar[bool] = True
 
     words: int = knob(200, "Leaves of the grammar, all parts of speech together.", low=20, high=200)
     exponent: float = knob(1.0, "Zipf exponent of the words' frequencies; 0 is even.", low=0, high=3)

@@ -78,6 +78,11 @@ class Vote(Component):
         choices=("share", "majority"),
     )
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Answers that two completions may share."""
+        return ("agreement",)
+
     def score(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         """Share of its problem's votes that the row's answer got, or whether it is the majority's."""
         problem, _ = pd.factorize(rows["problem"])

@@ -43,6 +43,7 @@ class Judge(Scored):
 
     slot = "verifier"
     name = "judge"
+    or_else = ', or ask another one: judge(by="hf(…)")'
     sentence = (
         "A language model's P(yes) that the answer is right, or better than others; reads no truth but bought labels."
     )
@@ -74,6 +75,11 @@ class Judge(Scored):
     def question(self) -> str:
         """The template that is filled."""
         return self.template or TEMPLATES[self.mode]
+
+    @property
+    def asks_policy(self) -> tuple[str, ...]:
+        """A policy that reads any text, where it is the run's own that is asked."""
+        return ("reads",) if self.by in ("self", "base") else ()
 
     def raw(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         """P(yes) of each row, or mean P(wins) against rivals. Raises KnobError when the judge cannot read the question."""

@@ -59,6 +59,11 @@ class Orm(Scored):
     labels: int = labels_knob()
 
     @property
+    def asks_policy(self) -> tuple[str, ...]:
+        """Hidden states, where it reads the policy's."""
+        return ("hidden",) if self.on == "policy" else ()
+
+    @property
     def key(self) -> str:
         """Under which name the state holds what it learned."""
         return f"{self.name}-{self.on}"

@@ -46,6 +46,12 @@ class Adapter:
             self._body.put(self.weights)
             self._body.worn = self
 
+    def toward(self, other: Adapter, share: float) -> None:
+        """Move the weights by `share` of the way to another adapter's of the same model."""
+        self.weights = {name: weight + share * (other.weights[name] - weight) for name, weight in self.weights.items()}
+        if self._body.worn is self:
+            self._body.put(self.weights)
+
     def keep(self) -> None:
         """Take the weights as they are on the model, after training."""
         self.weights = self._body.read()

@@ -206,6 +206,15 @@ class HFPolicy:
             self.adapter.keep()
         return seen
 
+    def toward(self, other: HFPolicy, share: float) -> None:
+        """Move the trained parameters by `share` of the way to another policy of the same model; away when negative."""
+        if self.adapter and other.adapter:
+            self.adapter.toward(other.adapter, share)
+        else:
+            with torch.no_grad():
+                for own, far in zip(self.model.parameters(), other.model.parameters(), strict=True):
+                    own.add_(far - own, alpha=share)
+
     def _weights(self) -> list[torch.nn.Parameter]:
         return [weight for weight in self.model.parameters() if weight.requires_grad]
 
