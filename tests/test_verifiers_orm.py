@@ -181,7 +181,7 @@ def test_hidden_states_of_a_language_model_are_those_of_transformers(tmp_path):
 
 
 def test_a_policy_without_hidden_states_is_one_sentence(tmp_path):
-    with pytest.raises(KnobError, match=r"orm\(on=policy\) needs a policy that shows its hidden states, and tabular"):
+    with pytest.raises(RecipeError, match=r"orm\(on=policy\) needs a policy that shows its hidden states, and tabular"):
         run(
             "cot(k=4) · orm(on=policy) · correct · sft + vfit",
             "add",
