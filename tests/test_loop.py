@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import siwork
-from recipes_made import PLAYED
+from recipes_made import PLAYED, Permuted
 from siwork.loop import Sizes, prepare, resume, run
 from siwork.recipes import Recipe
 from siwork.schema import Foreign, KnobError, Locked, RecipeError, RunError
@@ -67,27 +67,6 @@ def test_reset_trains_from_the_base_and_its_absence_does_not(tmp_path):
     assert restarted.iloc[0] == continued.iloc[0]
     assert restarted.iloc[1] == continued.iloc[1]
     assert restarted.iloc[2] != continued.iloc[2]
-
-
-class Permuted:
-    """A task whose truth is dealt out anew: `check` is right for other rows than it should be."""
-
-    def __init__(self, task):
-        self.task = task
-
-    def check(self, rows):
-        truth = self.task.check(rows).to_numpy(bool)
-        dealt = np.random.default_rng(7).permutation(truth) ^ True
-        return pd.Series(dealt, index=rows.index).astype(pd.ArrowDtype(pa.bool_()))
-
-    def write(self, prompt, rng):
-        return self.task.candidates(prompt, rng)[-1]
-
-    def hinted(self, prompt, kind):
-        return f"{prompt}#no>"
-
-    def __getattr__(self, name):
-        return getattr(self.task, name)
 
 
 LINES = [

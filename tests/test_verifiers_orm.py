@@ -18,7 +18,7 @@ from siwork.loop import Sizes, prepare, resume, run
 from siwork.metrics.calibration import auroc, auroc_within
 from siwork.recipes import Recipe
 from siwork.samplers import rollout
-from siwork.schema import KnobError, RunError
+from siwork.schema import RecipeError, RunError
 from siwork.slots import State, silent
 from siwork.verifiers import Orm
 from siwork.verifiers.keys import fold_of

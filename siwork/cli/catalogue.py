@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from siwork.recipes import COMPONENTS, RECIPES, recipe_of
+from siwork.recipes import COMPONENTS, LACKING, RECIPES, SHOWS, recipe_of
 from siwork.schema import Knobbed, KnobError, RecipeError, knobs_of, nearest
 from siwork.slots import SLOTS
 from siwork.tasks import TASKS, Task, task_of
@@ -41,15 +41,26 @@ def recipes(options: argparse.Namespace) -> int:
 
 def markdown() -> str:
     """The catalogue as a table; the README holds it word for word."""
-    lines = [f"| `{name}` | `{e.formula}` | {e.sentence} | {e.source} |" for name, e in RECIPES.items()]
-    return "\n".join(["| name | formula | what it is | from |", "|---|---|---|---|", *lines])
+    lines = [
+        f"| `{name}` | `{e.formula}` | {e.sentence} | {e.expects} | {_reads(name)} | {e.source} |"
+        for name, e in RECIPES.items()
+    ]
+    head = ["| name | formula | what it is | should change | truth | from |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *lines])
+
+
+def _reads(name: str) -> str:
+    return "" if recipe_of(name).label_free else "reads"
 
 
 def _list_recipes() -> None:
-    width = max(map(len, RECIPES))
+    width = max(map(len, [*RECIPES, *LACKING]))
     print("Recipes")
     for name, entry in RECIPES.items():
         print(f"  {name:<{width}}  {entry.formula}\n  {'':<{width}}  {entry.sentence}")
+    print("\nKnown, but not to be played yet")
+    for name, found in LACKING.items():
+        print(f"  {name:<{width}}  lacks: {found.lacks}")
     for slot in SLOTS:
         print(f"\n{slot.capitalize()}s")
         for part in COMPONENTS.values():
@@ -59,8 +70,17 @@ def _list_recipes() -> None:
 
 def _show_recipe(name: str) -> None:
     entry, recipe = RECIPES[name], recipe_of(name)
-    print(f"{name}: {entry.sentence}\n  {entry.formula}\n  source: {entry.source}")
-    print(f"  reads the truth: {'no' if recipe.label_free else 'yes'}")
+    print(f"{name}: {entry.sentence}\n\n  {entry.formula}\n")
+    told = {
+        "from": entry.source,
+        "departs in": entry.departs or "nothing but what its components say",
+        "about": ", ".join(SHOWS[letter] for letter in entry.shows),
+        "should change": f"{entry.expects} († our reading)" if "†" in entry.expects else entry.expects,
+        "reads the truth": "no" if recipe.label_free else "yes",
+        "plays on": f"{entry.policy} with {entry.task}",
+    }
+    for what, words in told.items():
+        print(f"  {what:<16}{words}")
     for parts in recipe.slots.values():
         for part in parts:
             departs = f" (departs from its source in: {part.departs})" if part.departs else ""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from siwork import proposers, samplers, selectors, stabilisers, updates, verifiers
 from siwork.policies import Policy
-from siwork.recipes.catalogue import RECIPES
+from siwork.recipes.catalogue import LACKING, RECIPES
 from siwork.recipes.fits import see_fit
 from siwork.recipes.playing import Play, judge, lots_of, select, selected
 from siwork.schema import RecipeError, nearest, parse_formula
@@ -170,6 +170,9 @@ def _selector(name: str) -> type[Component]:
 def _component(name: str, text: str) -> type[Component]:
     if name in COMPONENTS:
         return COMPONENTS[name]
+    if text.strip() == name and name in LACKING:
+        found = LACKING[name]
+        raise RecipeError(f"{name} ({found.source}) is known, but cannot be played yet; it lacks: {found.lacks}")
     known = [*COMPONENTS, *RECIPES] if text.strip() == name else list(COMPONENTS)
     kind = "recipe or component" if text.strip() == name else "component"
     raise RecipeError(f"no {kind} is called {name!r}; {nearest(name, known)}. `siwork recipes` lists them")

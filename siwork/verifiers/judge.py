@@ -30,6 +30,9 @@ TEMPLATES = {
 _PLACE = re.compile(r"\{(prompt|response|other)\}")
 
 
+TASK = "task"  # who is asked: the biased judge that a task brings along
+
+
 @dataclass(frozen=True)
 class Judge(Scored):
     """A language model says whether an answer is right: score = p_yes/(p_yes + p_no) of the next words; reads no truth.
@@ -50,7 +53,7 @@ class Judge(Scored):
     source = "Language Models (Mostly) Know What They Know"
     departs = "the question shows no other samples; two given words are compared in place of (A) and (B)"
 
-    by: str = knob("self", BY)
+    by: str = knob("self", f"{BY} Or task, where that has a biased judge of its own.")
     mode: str = knob("pointwise", "Whether answers are judged alone or in pairs.", choices=("pointwise", "pairwise"))
     rivals: int = knob(2, "Other answers to the problem that a row is compared with (pairwise).", low=1, high=256)
     template: str = knob(
@@ -63,7 +66,12 @@ class Judge(Scored):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_by(self.name, self.by)
+        if self.by == TASK and self.mode == "pairwise":
+            raise KnobError(
+                "judge: a task's own judge holds opinions of single answers, got mode='pairwise'; take pointwise"
+            )
+        if self.by != TASK:
+            check_by(self.name, self.by)
         needed = ("response", "other") if self.mode == "pairwise" else ("response",)
         lacking = [f"{{{name}}}" for name in needed if f"{{{name}}}" not in self.question]
         if lacking:
@@ -81,8 +89,19 @@ class Judge(Scored):
         """A policy that reads any text, where it is the run's own that is asked."""
         return ("reads",) if self.by in ("self", "base") else ()
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """A biased judge of the task, where that is asked."""
+        return ("opinion",) if self.by == TASK else ()
+
     def raw(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-        """P(yes) of each row, or mean P(wins) against rivals. Raises KnobError when the judge cannot read the question."""
+        """P(yes) of each row, or mean P(wins) against rivals, or what the task's judge holds of it.
+
+        Raises KnobError when the judge cannot read the question.
+        """
+        if self.by == TASK:
+            told = zip(rows["prompt"].tolist(), rows["response"].tolist(), strict=True)
+            return np.array([state.task.opinion(prompt, response) for prompt, response in told], float)
         if self.mode == "pairwise":
             return self._against(state, rows, row_keys(rows, rng))
         table = pd.DataFrame({"prompt": rows["prompt"].tolist(), "response": rows["response"].tolist()})
