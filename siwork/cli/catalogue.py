@@ -49,6 +49,17 @@ def markdown() -> str:
     return "\n".join([*head, *lines])
 
 
+def components_markdown() -> str:
+    """All components as a table, slot by slot; the README holds it word for word."""
+    lines = [
+        f"| {slot} | `{kind.name}` | {kind.sentence} | {', '.join(f'`{spot.name}`' for spot in knobs_of(kind))} |"
+        for slot in SLOTS
+        for kind in COMPONENTS.values()
+        if kind.slot == slot
+    ]
+    return "\n".join(["| slot | component | what it does | knobs |", "|---|---|---|---|", *lines])
+
+
 def _reads(name: str) -> str:
     return "" if recipe_of(name).label_free else "reads"
 
