@@ -1,7 +1,7 @@
 """Verifiers: rows → score (n,) in [0, 1], NaN where there is none.
 
 `answers` holds those that compare answers, `judge` and `conf` ask a policy, `orm` is trained on earlier rounds; `labels` maps
-scores by bought truth, `asked` finds the policy that is asked, `keys` gives rows their luck.
+scores by bought truth, `keys` gives rows their luck.
 """
 
 from siwork.verifiers.answers import Gold, Noisy, Vote

@@ -1,4 +1,4 @@
-"""Which policy a verifier asks: that of the round, that of round 0, or another one, opened once."""
+"""Which policy a component means: that of the round, that of round 0, or another one, opened once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from siwork.policies import POLICIES, Policy, policy_of
 from siwork.schema import KnobError, RecipeError, nearest, parse_call
-from siwork.slots import State
+from siwork.tasks import Task
 
 BY = 'Who is asked: self (the policy of the round), base (of round 0), or a policy such as hf("path/to/model").'
 _OPEN: OrderedDict[tuple[str, str], Policy] = OrderedDict()
@@ -28,16 +28,16 @@ def check_by(owner: str, by: str) -> None:
         )
 
 
-def asked_policy(by: str, state: State) -> Policy:
-    """The policy that `by` names; one that is not of the run is opened once and never trained.
+def named_policy(by: str, policy: Policy, base: Policy, task: Task) -> Policy:
+    """The policy that `by` names: `policy` for self, `base`, or one that is not of the run, opened once and never trained.
 
     Raises KnobError or MissingExtra when it cannot be had.
     """
     if by in ("self", "base"):
-        return state.policy if by == "self" else state.base
-    key = (by, str(state.task))
+        return policy if by == "self" else base
+    key = (by, str(task))
     if key not in _OPEN:
-        _OPEN[key] = policy_of(by, state.task)
+        _OPEN[key] = policy_of(by, task)
         while len(_OPEN) > _MOST:
             _OPEN.popitem(last=False)
     _OPEN.move_to_end(key)
