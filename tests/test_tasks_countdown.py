@@ -20,9 +20,16 @@ from siwork.schema import KnobError, parse_call
 from siwork.tasks.arithmetic import Leaf, canonical, combine, form, leaves, parse, show, value
 from siwork.tasks.base import is_held_out
 from siwork.tasks.countdown import Countdown
+from tasks_contract import TaskContract
 
 TASK, PLAIN = Countdown(), Countdown(operators="no_division")
 PROMPTS = ("3 5 7=22:", "1 1 5 5=5:", "8 3 8 3=24:", "2 4 6 9 7=41:")
+
+
+class TestCountdownContract(TaskContract):
+    task = Countdown()
+    others = (Countdown(fewest=4), Countdown(numbers=3, largest=25, limit=200), PLAIN)
+    easiest_beyond = 0.5  # one number more, but some have many solutions
 
 
 def valued(numbers, operators):
