@@ -10,11 +10,12 @@ from siwork.tasks.dsl import Dsl
 from siwork.tasks.expr import Expr
 from siwork.tasks.facts import Facts
 from siwork.tasks.grammar import Grammar
+from siwork.tasks.hidden import Hidden
 from siwork.tasks.maze import Maze
 from siwork.tasks.probing import probe
 from siwork.tasks.table.knobs import Table
 
-_KINDS: tuple[type[Knobbed], ...] = (Countdown, Expr, Add, Dsl, Maze, Grammar, Facts, Table)
+_KINDS: tuple[type[Knobbed], ...] = (Countdown, Expr, Add, Dsl, Maze, Grammar, Hidden, Facts, Table)
 TASKS: dict[str, type[Knobbed]] = {kind.name: kind for kind in _KINDS}
 
 
