@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from siwork.loop import Sizes, prepare
+import pandas as pd
+
+from siwork.loop import Sizes, prepare, sizes_of
 from siwork.policies import Policy
 from siwork.recipes import COMPONENTS, RECIPES, Recipe, recipe_of
 from siwork.schema import KnobError, RecipeError, nearest, parse_formula
@@ -224,6 +226,22 @@ def by_seed(arms: Mapping[Any, Sequence[Path]]) -> list[Path]:
     return [folder for of_seed in zip(*arms.values(), strict=True) for folder in of_seed]
 
 
+@dataclass(frozen=True)
+class _Drawn(Sizes):
+    """Sizes that draw the problems of a seed once for all arms."""
+
+    @classmethod
+    def of(cls, problems: int | Sizes) -> _Drawn:
+        return cls(**asdict(sizes_of(problems)))
+
+    def draw(self, task: Task, seed: int) -> pd.DataFrame:
+        held = self.__dict__.setdefault("held", {})
+        if seed not in held:
+            held.clear()
+            held[seed] = super().draw(task, seed)
+        return held[seed]
+
+
 def _base(recipe: str | Recipe, task: str | Task, folder: str | Path, name: str | None) -> Path:
     return Path(folder) / (name or f"{slug(str(recipe))}-{task_of(task).name}")
 
@@ -240,14 +258,14 @@ def _prepared(
 ) -> dict[_Key, list[Path]]:
     if not seeds:
         raise KnobError("an arm needs at least one seed, got none; three are usual")
-    chosen = task_of(task).fixed()
+    chosen, sizes = task_of(task).fixed(), _Drawn.of(problems)
     places = {
         key: [base.with_name(f"{base.name}{end}-s{seed}") for seed in seeds]
         for key, end in zip(arms, ends, strict=True)
     }
-    for i, seed in enumerate(seeds):  # what is drawn for a seed is held for all its arms
+    for i, seed in enumerate(seeds):
         for key, recipe in arms.items():
-            prepare(recipe, chosen, policy, rounds=rounds, problems=problems, seed=seed, folder=places[key][i])
+            prepare(recipe, chosen, policy, rounds=rounds, problems=sizes, seed=seed, folder=places[key][i])
     return places
 
 

@@ -14,21 +14,24 @@ from siwork.arms import ablations, alternatives, by_seed, noise_grid
 from siwork.cli.diagnose import wrapped
 from siwork.cli.progress import follow
 from siwork.cli.rounds import checked_extent
+from siwork.figures.curves import WORDS
 from siwork.loop import Sizes
 from siwork.recipes import recipe_of
+from siwork.reporting.ablation import ablation_table
+from siwork.reporting.armpages import ablation_page, adjusted, shown, surface_page
+from siwork.reporting.page import save
+from siwork.reporting.surface import surface_table
 from siwork.schema import KnobError
 from siwork.schema.numbers import interval, number
 from siwork.store import Run
 from siwork.sweep import Sweep
 from siwork.tasks import task_of
 
+_WIDTH = 132  # characters of a line
+
 
 def ablate(options: argparse.Namespace) -> int:
     """`siwork ablate`: play a recipe and its alternatives, print paired differences, draw them. Raises as `ablations`."""
-    from siwork.reporting.ablation import ablation_table
-    from siwork.reporting.armpages import ablation_page, adjusted
-    from siwork.reporting.page import save
-
     _check(options)
     places = ablations(options.recipe, options.slot, alternatives(options.others), **_setting(options))
     given = Run(next(iter(places.values()))[0])
@@ -50,10 +53,6 @@ def ablate(options: argparse.Namespace) -> int:
 
 def surface(options: argparse.Namespace) -> int:
     """`siwork surface`: play a recipe behind every pair of error rates, print and draw its end. Raises as `noise_grid`."""
-    from siwork.reporting.armpages import surface_page
-    from siwork.reporting.page import save
-    from siwork.reporting.surface import surface_table
-
     _check(options, least=1)
     rates = _rates(options.grid)
     places = noise_grid(rates, recipe=options.recipe, link=options.link, **_setting(options))
@@ -113,21 +112,21 @@ def _rates(text: str) -> list[float]:
 
 
 def _told_ablation(table: pd.DataFrame, slot: str) -> Iterable[str]:
-    given = table.attrs["given"]
     for arm, own in table.groupby("arm", sort=False):
         first = own.iloc[0]
-        yield f"{slot} {arm} − {given}, round {first['round']}, {first['split']}, {_n(first)}"
+        yield f"{slot} {arm} − {table.attrs['given']}, round {first['round']}, {first['split']}, {_n(first)}"
         for row in own.to_dict("records"):
             ends = (row["given"], row["other"])
-            shown = interval(row["value"], row["low"], row["high"], sign=True)
-            alone = (
-                ""
-                if pd.isna(row["low_alone"])
-                else f"alone [{number(row['low_alone'], sign=True)}, {number(row['high_alone'], sign=True)}]"
-            )
             moved = f"{number(ends[0], *ends)} → {number(ends[1], *ends)}"
-            yield f"  {row['metric']:<17} {moved:<17} {shown:<26} {alone:<24} {row['conclusion']}".rstrip()
+            words = f"  {row['metric']:<17} {moved:<17} {shown(row):<26} {_alone(row):<24} {row['conclusion']}"
+            yield words if len(words) < _WIDTH else f"{words[: _WIDTH - 1].rstrip()}…"
         yield ""
+
+
+def _alone(row: dict[Any, Any]) -> str:
+    """The interval that the difference has alone."""
+    ends = (row["low_alone"], row["high_alone"])
+    return "" if pd.isna(ends[0]) else f"alone [{', '.join(number(end, *ends, sign=True) for end in ends)}]"
 
 
 def _n(row: pd.Series) -> str:
@@ -136,18 +135,19 @@ def _n(row: pd.Series) -> str:
 
 def _told_surface(metric: str, own: pd.DataFrame) -> Iterable[str]:
     """One metric as a table, a line a rate of false rejects."""
-    first = own.iloc[0]
-    yield f"{metric}, {first['split']}, round {first['round']}, {first['seeds']} seed{'s' if first['seeds'] > 1 else ''}; interval of each cell for itself"
+    first, title = own.iloc[0], WORDS.get(metric, (metric, ""))[0]
+    plural = "s" if first["seeds"] > 1 else ""
+    yield f"{title}: {first['split']}, round {first['round']}, {first['seeds']} seed{plural}; interval of each cell for itself"
     cells = {(row["fp"], row["fn"]): row for row in own.to_dict("records")}
     across = sorted({fp for fp, _ in cells})
     yield "  right rejected ↓  wrong accepted →"
     yield f"  {'':<6}" + "".join(f"{fp:<24g}" for fp in across)
     for fn in sorted({fn for _, fn in cells}):
-        yield (f"  {fn:<6g}" + "".join(f"{_shown(cells[fp, fn]):<24}" for fp in across)).rstrip()
+        yield (f"  {fn:<6g}" + "".join(f"{_cell(cells[fp, fn]):<24}" for fp in across)).rstrip()
     yield ""
 
 
-def _shown(row: dict[Any, Any]) -> str:
+def _cell(row: dict[Any, Any]) -> str:
     return interval(*(float("nan") if pd.isna(row[name]) else float(row[name]) for name in ("value", "low", "high")))
 
 

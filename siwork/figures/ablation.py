@@ -32,6 +32,7 @@ _REAL = (
     "seeds",
     "problems",
 )
+_WORDS = WORDS | {"kl_to_base": ("Distance from round 0", "nats"), "pass@1": ("Right in one try", "probability")}
 _LINE, _LEAST = 34, 110  # px of an alternative, and of a panel
 
 
@@ -78,11 +79,8 @@ def ablation_sheet(x: pd.DataFrame) -> Sheet:
 
 
 def _panel(sheet: Sheet, at: Place, rows: pd.DataFrame, metric: str, arms: list[str]) -> None:
-    title = (
-        WORDS["pass@k"][0] if metric.startswith("pass@") and metric != "pass@1" else WORDS.get(metric, (metric, ""))[0]
-    )
-    unit = f", {rows['unit'].iloc[0]}" if rows["unit"].iloc[0] else ""
-    head(sheet, at, plain(title), f"{plain(metric)}{unit}, difference from the recipe as given")
+    unit = f" ({rows['unit'].iloc[0]})" if rows["unit"].iloc[0] else ""
+    head(sheet, at, plain(_title(metric)), f"{plain(metric)}, alternative − as given{unit}")
     if rows["value"].isna().all():
         unknown(sheet, at, rows["method"].iloc[0])
         return
@@ -93,12 +91,20 @@ def _panel(sheet: Sheet, at: Place, rows: pd.DataFrame, metric: str, arms: list[
         ticktext=[shortened(arm) for arm in arms],
         range=[-0.6, len(arms) - 0.4],
         showgrid=False,
+        zeroline=False,
     )
     sheet.xaxis(at).update(showgrid=True, zeroline=False, range=_reach(rows))
     sheet.stroke(at, 0, line={"color": INK, "width": 1, "dash": "dash"}, layer="below")
     for i, (arm, y) in enumerate(zip(arms, heights, strict=True)):
         if arm in rows.index:
             _arm(sheet, at, rows.loc[[arm]].reset_index(), i, y)
+
+
+def _title(metric: str) -> str:
+    tries = metric.removeprefix("pass@")
+    if metric not in _WORDS and tries.isdigit():
+        return f"Right within {tries} tries"
+    return _WORDS.get(metric, (metric.replace("_", " "), ""))[0]
 
 
 def _reach(rows: pd.DataFrame) -> list[float]:

@@ -77,7 +77,9 @@ def _panel(sheet: Sheet, at: Place, rows: pd.DataFrame) -> None:
     first = rows.iloc[0]
     title, axis = WORDS.get(first["metric"], (first["metric"], first["unit"]))
     link = _LINKS.get(first["link"], first["link"])
-    head(sheet, at, plain(title), f"{plain(axis)} · {first['split']}, round {first['round']:g} · {plain(link)}")
+    runs = f"{first['seeds']:g} seed{'s' if first['seeds'] > 1 else ''} a cell"
+    below = f"{plain(axis)} · {first['split']}, round {first['round']:g} · {runs} · {plain(link)}"
+    head(sheet, at, plain(title), below)
     if rows["value"].isna().all():
         unknown(sheet, at, first["method"])
         return

@@ -21,8 +21,9 @@ _READ = (
     "this difference alone. Thin bar: the interval adjusted for the number of comparisons."
 )
 _SURFACE = (
-    "Each cell: the mean over seeds and, below it, the interval. Across, the share of wrong answers that the verifier accepts; "
-    "upwards, the share of right answers that it rejects. Noise of the verifier enters the training data; held-out accuracy is by the truth."
+    "Each cell: the mean over seeds and, below it, the interval. Across, the share of wrong answers that the verifier "
+    "accepts; upwards, the share of right answers that it rejects. Accuracy is by the truth. The training data hold wrong "
+    "answers where some are accepted, and most answers to hard problems are wrong."
 )
 
 
@@ -80,10 +81,11 @@ def surface_page(table: pd.DataFrame, runs: Sequence[Run]) -> str:
         ]
         for row in table.to_dict("records")
     ]  # fmt: skip
+    words = ["Recipe: ", element("code", runs[0].recipe), ", its verifier noisy with the rates of each cell."]
     note = f"Each interval holds for its own cell alone, at {table.attrs.get('level', 0.95):.0%}"
     body = element(
         "main",
-        section("figure", "What errors do", _LOST, drawn.markup),
+        section("figure", "What errors do", element("p", *words), _LOST, drawn.markup),
         section("numbers", "Numbers", grid(head, rows, note)),
     )
     title = "What a loop makes of its verifier's errors"

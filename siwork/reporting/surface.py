@@ -9,7 +9,7 @@ import pandas as pd
 from siwork.metrics import measure, over_seeds
 from siwork.reporting.ablation import last_round
 from siwork.schema import KnobError, RunError
-from siwork.store import Run
+from siwork.store import Run, Runs
 
 ACCURACY, HARD = "pass@1", "tail_share"  # held-out after the last update, and in the data of the last update
 _COLUMNS = ["run", "round", "split", "problem", "sample", "hint", "turn", "gold", "weight", "band"]
@@ -71,8 +71,8 @@ def _cells(
     runs: Sequence[Run], place: Mapping[str, tuple[float, float]], metric: str, split: str, r: int, level: float
 ) -> pd.DataFrame:
     """One metric of all cells."""
-    there = [[name for name in _COLUMNS if name in run.columns()] for run in runs]
-    rows = pd.concat([run.rows([r], own, split) for run, own in zip(runs, there, strict=True)], ignore_index=True)
+    there = runs[0].columns()
+    rows = Runs(runs).rows([r], [name for name in _COLUMNS if name in there], split)
     own = measure(rows, [metric], level=level)
     names = {rates: f"{rates}" for rates in dict.fromkeys(place.values())}
     group = {run: names[rates] for run, rates in place.items()}
