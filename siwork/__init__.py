@@ -29,10 +29,12 @@ _HOME = {
     "check": "schema",
     "compare": "reporting",
     "diagnose": "diagnosis",
+    "fig_ablation": "figures",
     "fig_calibration": "figures",
     "fig_collapse": "figures",
     "fig_curves": "figures",
     "fig_diversity": "figures",
+    "fig_surface": "figures",
     "fig_tail": "figures",
     "fork": "loop",
     "from_inspect": "importers",
@@ -76,10 +78,12 @@ __all__ = [
     "check",
     "compare",
     "diagnose",
+    "fig_ablation",
     "fig_calibration",
     "fig_collapse",
     "fig_curves",
     "fig_diversity",
+    "fig_surface",
     "fig_tail",
     "fork",
     "from_inspect",
@@ -102,7 +106,15 @@ __all__ = [
 
 if TYPE_CHECKING:
     from siwork.diagnosis import Bounds, Diagnosis, Verdict, diagnose
-    from siwork.figures import fig_calibration, fig_collapse, fig_curves, fig_diversity, fig_tail
+    from siwork.figures import (
+        fig_ablation,
+        fig_calibration,
+        fig_collapse,
+        fig_curves,
+        fig_diversity,
+        fig_surface,
+        fig_tail,
+    )
     from siwork.importers import Imported, from_inspect, from_lm_eval, from_rows, from_table, from_trl, from_verl
     from siwork.launcher import launch
     from siwork.loop import Sizes, fork, resume, run

@@ -1,7 +1,8 @@
 """Runs in child processes: the parent may die, the run goes on; everybody meets in the run folder.
 
 `python -m siwork.launcher FOLDER` is the child: it plays the missing rounds of a prepared folder. With `-` after it, it
-first does the jobs on its standard input, and tells on its standard output which folders are ready.
+first does the jobs on its standard input, and tells on its standard output which folders are ready. Without a folder it
+plays those that it is given on its standard input, one after the other, and tells how each of them ended.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, NamedTuple
+from weakref import finalize
 
 from siwork.loop import fork, prepare, resume
 from siwork.policies import Policy
@@ -23,6 +27,7 @@ from siwork.store import Run, Writer, log_file
 from siwork.tasks import Task, task_of
 
 _NICE = 10  # rounds make way for the notebook and the browser that look at them
+_MOST = 1_000_000  # bytes of a player's words that are read
 _started: list[subprocess.Popen[bytes]] = []  # kept so that finished children are reaped
 
 
@@ -111,6 +116,66 @@ def start_with(jobs: Sequence[Job], *, threads: int | None = None) -> tuple[subp
     return child, [Path(folder) for folder in json.loads(ready or "[]")]
 
 
+class Player:
+    """A child process that plays prepared folders one after the other, so that it starts and imports only once.
+
+    The words of each folder go to its `log.txt`. It ends after the folder at hand when this process dies, or `close` is
+    called; a folder over which it fails beyond an error of siwork's own is its last.
+
+    Parameters
+    ----------
+    folder : the first one, which it begins with
+    threads : most threads for matrix products, None for the machine's own number
+    """
+
+    def __init__(self, folder: str | Path, *, threads: int | None = None) -> None:
+        self._told = TemporaryFile()  # noqa: SIM115 (without a name, so that whoever dies leaves nothing behind)
+        finalize(self, self._told.close)
+        with log_file(Path(folder)) as log:
+            self._child = _child([], threads, stdin=subprocess.PIPE, stdout=self._told, stderr=log)
+        self._turns = 0
+        self.first = self.play(folder)
+
+    def play(self, folder: str | Path) -> Turn:
+        """Play that folder next."""
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):  # a dead player fails its turn
+            self._child.stdin.write(json.dumps(str(folder)).encode() + b"\n")
+            self._child.stdin.flush()
+        self._turns += 1
+        return Turn(self, self._turns - 1)
+
+    def ended(self, turn: int) -> int | None:
+        """Exit status of a folder as a process of its own would have it; None while it is played."""
+        over = self._child.poll()  # before its words are read, so that the last of them is not missed
+        told = os.pread(self._told.fileno(), _MOST, 0).split()
+        if turn < len(told):
+            return int(told[turn])
+        return None if over is None else over or 1
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is alive and has nothing to play."""
+        return self._child.poll() is None and self.ended(self._turns - 1) is not None
+
+    def close(self) -> None:
+        """Let it end as soon as it has played what it was given."""
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):
+            self._child.stdin.close()
+
+
+class Turn(NamedTuple):
+    """One folder that a player was given, looked at as if it had a process of its own."""
+
+    player: Player
+    number: int
+
+    def poll(self) -> int | None:
+        """Exit status, None while it is played."""
+        return self.player.ended(self.number)
+
+
 def written(jobs: Sequence[Job]) -> bytes:
     """Jobs as JSON, for the standard input of another process; `read_jobs` reads them back to equal ones."""
     return json.dumps([[type(job).__name__, job._asdict()] for job in jobs]).encode()
@@ -138,16 +203,52 @@ def _child(words: list[str], threads: int | None, **ends: Any) -> subprocess.Pop
     return child
 
 
-def _main(folder: str, *more: str) -> int:
+def _main(folder: str = "", *more: str) -> int:
     os.nice(_NICE)
+    if not folder:
+        return _play_several()
+    if more and folder not in _done(read_jobs(sys.stdin.buffer.read())):
+        return 2
+    return _play(folder)
+
+
+def _play(folder: str) -> int:
     try:
-        if more and folder not in _done(read_jobs(sys.stdin.buffer.read())):
-            return 2
         resume(folder)
     except SiworkError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
+
+
+def _play_several() -> int:
+    told = os.dup(sys.stdout.fileno())
+    for line in sys.stdin.buffer:
+        ended = _turn(json.loads(line))
+        os.write(told, b"%d\n" % ended)
+        if ended == 1:
+            return 1  # what it left behind in this process is not known
+    return 0
+
+
+def _turn(folder: str) -> int:
+    """Play a folder, and let what is said of it go to its log."""
+    try:
+        with log_file(folder) as log:
+            _turn_to(log)
+        return _play(folder)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+
+
+def _turn_to(log: BinaryIO) -> None:
+    """Let all words of this process go to that file."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(log.fileno(), stream.fileno())
 
 
 def _done(jobs: Sequence[Job]) -> list[str]:
@@ -163,8 +264,7 @@ def _done(jobs: Sequence[Job]) -> list[str]:
         os.write(sys.stdout.fileno(), json.dumps(ready).encode() + b"\n")
     if jobs[0].folder in ready:
         with log_file(jobs[0].folder) as log:
-            os.dup2(log.fileno(), sys.stdout.fileno())
-            os.dup2(log.fileno(), sys.stderr.fileno())
+            _turn_to(log)
     return ready
 
 

@@ -14,18 +14,24 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
 from weakref import finalize
 
-from siwork.launcher import Fresh, Job, read_jobs, start, start_with, written
-from siwork.recipes import RECIPES, recipe_of
+from siwork.arms import slug as slug
+from siwork.launcher import Fresh, Job, Player, Turn, read_jobs, start_with, written
+from siwork.recipes import recipe_of
 from siwork.schema import KnobError, parse_call
 from siwork.store import Run
 
 _LOOK = 0.2  # seconds between two looks at the folders
+_STEP = 0.02  # seconds that a child may wait for its next folder
 _MOST = 1_000_000  # bytes of a batch's words that are read
+
+
+_Playing = subprocess.Popen[bytes] | Turn  # whom `poll` asks how a run is doing
 
 
 class Progress(NamedTuple):
@@ -37,7 +43,7 @@ class Progress(NamedTuple):
 
 
 class Sweep:
-    """Plays prepared run folders, at most `at_once` at a time (by default one a core).
+    """Plays prepared run folders, at most `at_once` at a time (by default one a core), each child one after the other.
 
     Iterating it starts the runs and yields the list of Progress again and again until none is left to wait for.
     `stop()` lets the running ones end after their present stage and starts no more; all stay resumable. A run that
@@ -59,19 +65,32 @@ class Sweep:
     ) -> None:
         self.runs = [Run(folder) for folder in folders]
         self.at_once = at_once or min(_cores(), len(self.runs))
-        self._children = {str(folder): child for folder, child in (playing or {}).items()}
+        self._children: dict[str, _Playing] = {str(folder): child for folder, child in (playing or {}).items()}
+        self._players: list[Player] = []
         self._old_wishes = {run.folder for run in self.runs if run.stop_wanted}  # of writers that were killed
         self._stopping = False
 
     def __iter__(self) -> Iterator[list[Progress]]:
-        while True:
+        try:
+            while True:
+                self._start_more()
+                now = [self._progress(run) for run in self.runs]
+                yield now
+                busy = {"running"} if self._stopping else {"running", "waiting"}
+                if not any(p.state in busy for p in now):
+                    return
+                self._pause()
+        finally:
+            for player in self._players:
+                player.close()
+            self._players = []
+
+    def _pause(self) -> None:
+        """Wait until the next look; who has nothing to play is given more meanwhile."""
+        until = time.monotonic() + _LOOK
+        while time.monotonic() < until:
+            time.sleep(_STEP)
             self._start_more()
-            now = [self._progress(run) for run in self.runs]
-            yield now
-            busy = {"running"} if self._stopping else {"running", "waiting"}
-            if not any(p.state in busy for p in now):
-                return
-            time.sleep(_LOOK)
 
     def stop(self) -> None:
         """Ask every running run to end after its present stage; start no further ones."""
@@ -84,6 +103,9 @@ class Sweep:
         child = self._children.get(str(run.folder))
         return child is not None and child.poll() is None
 
+    def _waits(self, run: Run) -> bool:
+        return str(run.folder) not in self._children and not self._unwanted(run) and not _whole(run)
+
     def _unwanted(self, run: Run) -> bool:
         return run.stop_wanted and run.folder not in self._old_wishes
 
@@ -91,21 +113,34 @@ class Sweep:
         free = self.at_once - sum(self._running(run) for run in self.runs)
         if self._stopping or free < 1:
             return
-        waiting = [r for r in self.runs if str(r.folder) not in self._children and not self._unwanted(r)]
-        for run in waiting[:free]:
-            self._children[str(run.folder)] = start(run.folder, threads=_threads(self.at_once))
+        for run in islice(filter(self._waits, self.runs), free):
+            self._children[str(run.folder)] = self._give(run.folder)
+
+    def _give(self, folder: Path) -> Turn:
+        """The folder to a player who has nothing to play, a new one where there is none."""
+        for player in self._players:
+            if player.idle:
+                return player.play(folder)
+        self._players.append(Player(folder, threads=_threads(self.at_once)))
+        return self._players[-1].first
 
     def _progress(self, run: Run) -> Progress:
         child = self._children.get(str(run.folder))
-        done = run.rounds_done  # read before the child's end is looked at, so a finished run is never seen short
+        ended = (
+            None if child is None else child.poll()
+        )  # before the rounds are counted: a finished run is never seen short
+        done = run.rounds_done
         if child is None:
-            return Progress(run, "stopped" if self._unwanted(run) else "waiting", done)
-        if child.poll() is None:
+            return Progress(run, "finished" if _whole(run) else "stopped" if self._unwanted(run) else "waiting", done)
+        if ended is None:
             return Progress(run, "running", done)
-        if child.returncode != 0:
-            return Progress(run, "failed", run.rounds_done)
-        finished = run.rounds_done > run.rounds_wanted
-        return Progress(run, "finished" if finished else "stopped", run.rounds_done)
+        if ended != 0:
+            return Progress(run, "failed", done)
+        return Progress(run, "finished" if done > run.rounds_wanted else "stopped", done)
+
+
+def _whole(run: Run) -> bool:
+    return run.rounds_done > run.rounds_wanted
 
 
 class Batch:
@@ -199,17 +234,6 @@ def ablation_jobs(runs: Sequence[Run], recipe: str, folder: Path | None = None) 
         )
         for run in runs
     ]
-
-
-def slug(recipe: str) -> str:
-    """A short name for files: the catalogue's name, or the formula's words.
-
-    >>> slug("vanilla"), slug("seed · cot(k=8) · sft")
-    ('vanilla', 'seed-cot-k-8-sft')
-    """
-    if recipe in RECIPES:
-        return recipe
-    return re.sub(r"[^a-z0-9]+", "-", recipe.lower()).strip("-")[:60]
 
 
 def free_name(folder: Path, name: str) -> Path:

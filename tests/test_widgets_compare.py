@@ -15,12 +15,13 @@ from siwork.loop import Sizes, run
 from siwork.metrics import measure, over_seeds, rows_behind, run_difference
 from siwork.recipes import RECIPES, Recipe
 from siwork.reporting.compare import groups_of
+from siwork.reporting.contrasts import BETTER, OPEN, OTHER, UNKNOWN, WORSE
+from siwork.reporting.differences import Differences, Pairs, Side, chosen_first, offered, paired
 from siwork.schema import RecipeError
 from siwork.schema.numbers import interval
 from siwork.store import Runs
 from siwork_widgets.compare.comparing import Compare
-from siwork_widgets.compare.contrasts import BETTER, OPEN, OTHER, UNKNOWN, WORSE, drawn, line, worst_first
-from siwork_widgets.compare.differences import Differences, Pairs, Side, chosen_first, offered, paired
+from siwork_widgets.compare.contrasts import drawn, line, worst_first
 from siwork_widgets.compare.oneslot import one_slot_changes
 from siwork_widgets.kit.packing import unpack
 from siwork_widgets.watch.opening import KnownRun, TableRun
@@ -167,7 +168,7 @@ def test_one_run_a_side_has_an_interval_over_problems_and_no_claim(runs, tab):
 
 def test_a_run_is_measured_once_for_the_same_rounds(runs, monkeypatch):
     calls = []
-    counted = "siwork_widgets.compare.differences.run_difference"
+    counted = "siwork.reporting.differences.run_difference"
     monkeypatch.setattr(counted, lambda *args: calls.append(args[1]) or run_difference(*args))
     differences, pairs = Differences(), paired(side(runs, "keep"), side(runs, "all"), "heldout")
     for _ in range(3):

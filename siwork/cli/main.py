@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         _run,
         _resume,
         _fork,
+        _ablate,
+        _surface,
         _pretrain,
         _recipes,
         _tasks,
@@ -119,15 +121,23 @@ def _run(commands: Commands) -> None:
     parser.add_argument(
         "recipe", help="a name of the catalogue, or a formula such as 'seed | cot(k=16) | gold | correct | sft'"
     )
+    _setting(parser, rounds=6, seeds=1, problems=300, heldout=100, beyond=50, samples=32)
+
+
+def _setting(
+    parser: argparse.ArgumentParser, *, rounds: int, seeds: int, problems: int, heldout: int, beyond: int, samples: int
+) -> None:
+    """What all runs of a command share."""
     parser.add_argument("--task", default="countdown", help="a task, e.g. 'countdown(numbers=4)' (default countdown)")
     parser.add_argument("--policy", default="tiny", help="a policy: tiny or tabular, with knobs (default tiny)")
-    parser.add_argument("--rounds", type=int, default=6, help="updates of each run (default 6)")
-    parser.add_argument("--seeds", type=int, default=1, help="runs that differ in the seed only (default 1)")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"updates of each run (default {rounds})")
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"runs that differ in the seed only (default {seeds})")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first run (default 0)")
-    parser.add_argument("--problems", type=int, default=300, help="training problems (default 300)")
-    parser.add_argument("--heldout", type=int, default=100, help="held-out problems (default 100)")
-    parser.add_argument("--beyond", type=int, default=50, help="harder problems (default 50)")
-    parser.add_argument("--samples", type=int, default=32, help="completions of each held-out problem (default 32)")
+    parser.add_argument("--problems", type=int, default=problems, help=f"training problems (default {problems})")
+    parser.add_argument("--heldout", type=int, default=heldout, help=f"held-out problems (default {heldout})")
+    parser.add_argument("--beyond", type=int, default=beyond, help=f"harder problems (default {beyond})")
+    words = f"completions of each held-out problem (default {samples})"
+    parser.add_argument("--samples", type=int, default=samples, help=words)
     parser.add_argument("--folder", type=Path, default=_RUNS, help="where run folders go (default runs)")
     parser.add_argument("--name", help="name of the runs (default: recipe and task)")
     parser.add_argument("--at-once", type=int, help="runs at a time (default one a core)")
@@ -150,6 +160,34 @@ def _fork(commands: Commands) -> None:
     parser.add_argument("--recipe", help="another recipe from there on")
     parser.add_argument("--rounds", type=int, help="another number of updates")
     parser.add_argument("--seed", type=int, help="another seed")
+
+
+def _ablate(commands: Commands) -> None:
+    sentence = "Exchange one slot of a recipe: play the alternatives under the same seeds, and say what each changes."
+    parser = _command(commands, "ablate", "arms:ablate", sentence)
+    parser.add_argument("recipe", help="a name of the catalogue, or a formula")
+    parser.add_argument("--slot", required=True, help="proposer, sampler, verifier, selector, update or stabiliser")
+    words = "what to put there instead, e.g. 'best(n=4), correct + balance, none'; none leaves the slot out"
+    parser.add_argument("--with", dest="others", required=True, metavar="ALTERNATIVES", help=words)
+    _setting(parser, rounds=6, seeds=3, problems=300, heldout=100, beyond=0, samples=32)
+    _page(parser, Path("ablation.html"))
+
+
+def _surface(commands: Commands) -> None:
+    sentence = "Play a loop behind every pair of a verifier's error rates, and draw where each ends."
+    parser = _command(commands, "surface", "arms:surface", sentence)
+    words = "a name or a formula whose first verifier is noisy (default ladder)"
+    parser.add_argument("recipe", nargs="?", default="ladder", help=words)
+    words = "rates of false accepts and of false rejects (default 0,0.1,0.2,0.4)"
+    parser.add_argument("--grid", default="0,0.1,0.2,0.4", metavar="RATES", help=words)
+    parser.add_argument("--link", default="flat", help="flat, or difficulty for rates that grow with it (default flat)")
+    _setting(parser, rounds=3, seeds=3, problems=150, heldout=100, beyond=0, samples=16)
+    _page(parser, Path("surface.html"))
+
+
+def _page(parser: argparse.ArgumentParser, path: Path) -> None:
+    parser.add_argument("-o", "--output", type=Path, default=path, help=f"the page with the figure (default {path})")
+    parser.add_argument("--json", action="store_true", help="for programs: the table alone")
 
 
 def _pretrain(commands: Commands) -> None:

@@ -17,9 +17,12 @@ from siwork.sweep import Progress, Sweep
 _SHOWN = {"pass@1": "pass@1", "distinct_correct": "distinct right", "answer_entropy": "answer entropy"}
 
 
-def follow(sweep: Sweep) -> bool:
-    """Play a sweep to its end while printing; Ctrl-C ends it after the present stages. True when all is finished."""
-    screen = _Screen([run.name for run in sweep.runs])
+def follow(sweep: Sweep, told: str = "rounds") -> bool:
+    """Play a sweep to its end while printing; Ctrl-C ends it after the present stages. True when all is finished.
+
+    told : what is printed of it: "rounds", a line each; "time", the moving line only; or "nothing"
+    """
+    screen = _Screen([run.name for run in sweep.runs], told)
     progress: list[Progress] = []
     with _Interrupts() as interrupts:
         for progress in sweep:
@@ -67,14 +70,14 @@ class _Interrupts:
 class _Screen:
     """Prints each round once, and keeps one moving line when the output is a terminal."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], told: str = "rounds") -> None:
         self.width = max(len(name) for name in names)
         self.told = dict.fromkeys(names, 0)
-        self.moving = sys.stdout.isatty()
+        self.rounds, self.moving = told == "rounds", told != "nothing" and sys.stdout.isatty()
         self.began = time.monotonic()
 
     def show(self, progress: list[Progress]) -> None:
-        for p in progress:
+        for p in progress if self.rounds else ():
             for r in range(self.told[p.run.name], p.rounds_done):
                 self.say(_round_line(p.run, r, self.width))
                 self.told[p.run.name] = r + 1

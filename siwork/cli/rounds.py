@@ -17,9 +17,7 @@ from siwork.tasks import task_of
 
 def run(options: argparse.Namespace) -> int:
     """`siwork run`: prepare one folder a seed and play them. Raises as `prepare`."""
-    for name, least in (("rounds", 0), ("seeds", 1), ("seed", 0)):
-        if getattr(options, name) < least:
-            raise KnobError(f"--{name} must be at least {least}, got {getattr(options, name)}; nearest: {least}")
+    checked_extent(options)
     recipe, task = recipe_of(options.recipe), task_of(options.task)
     sizes = Sizes(options.problems, options.heldout, options.beyond, options.samples)
     name = options.name or f"{slug(options.recipe)}-{task.name}"
@@ -32,6 +30,13 @@ def run(options: argparse.Namespace) -> int:
     plural = "s" if options.seeds > 1 else ""
     print(f"{recipe}\n{task} · {options.policy} · {options.rounds} rounds · {options.seeds} seed{plural}\n")
     return _play(folders, options.at_once)
+
+
+def checked_extent(options: argparse.Namespace, rounds: int = 0) -> None:
+    """Raises KnobError for fewer than so many rounds, for no seed, or for a negative one."""
+    for name, least in (("rounds", rounds), ("seeds", 1), ("seed", 0)):
+        if getattr(options, name) < least:
+            raise KnobError(f"--{name} must be at least {least}, got {getattr(options, name)}; nearest: {least}")
 
 
 def resume(options: argparse.Namespace) -> int:

@@ -8,10 +8,10 @@ from typing import Any
 
 import ipywidgets as w
 
+from siwork.reporting.differences import Side
 from siwork.schema import SiworkError
 from siwork.store import Run
 from siwork.sweep import ablation
-from siwork_widgets.compare.differences import Side
 from siwork_widgets.compare.oneslot import Change, one_slot_changes
 from siwork_widgets.kit.choosing import Choices, chooser, offer
 from siwork_widgets.kit.plain import seen

@@ -11,11 +11,11 @@ import pandas as pd
 
 from siwork.figures.curves import curves_sheet
 from siwork.reporting.compare import Comparison
+from siwork.reporting.differences import Differences, Pairs, Side, chosen_first, offered, paired
 from siwork.schema import SPLITS
 from siwork.sweep import ablation
 from siwork_widgets.compare.ablating import Ablate, Ablation
 from siwork_widgets.compare.contrasts import Line, drawn, measured
-from siwork_widgets.compare.differences import Differences, Pairs, Side, chosen_first, offered, paired
 from siwork_widgets.kit.choosing import Choices, chooser, offer
 from siwork_widgets.kit.clock import Clock
 from siwork_widgets.kit.figure import Figure, Picture, picture

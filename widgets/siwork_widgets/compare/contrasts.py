@@ -11,15 +11,14 @@ import pandas as pd
 from siwork.figures.theme import INK, plain
 from siwork.metrics import over_seeds
 from siwork.metrics.catalogue import metric_of
+from siwork.reporting.contrasts import UNKNOWN, conclusion, real
+from siwork.reporting.differences import Differences, Pairs, Side
 from siwork.schema import KnobError
 from siwork.schema.numbers import interval, number
 from siwork.store import Run
-from siwork_widgets.compare.differences import Differences, Pairs, Side
 from siwork_widgets.kit.figure import Picture, picture
 from siwork_widgets.kit.sketch import Curve, Sketch, fitted
 
-WORSE, OTHER, BETTER, OPEN, UNKNOWN = range(5)  # what a difference says, in the order of the table
-_STILL = "no problem differs"
 _NOTE = "Above the dashed line B is higher. A click on a point opens B's completions of that round."
 
 
@@ -47,8 +46,8 @@ def line(metric: str, table: pd.DataFrame, own: pd.DataFrame, pairs: Pairs, r: i
     if row is None:
         return unknown(metric, r, "no round is finished in both")
     a, b = (_level(own, [pair[side] for pair in pairs.runs], metric, row) for side in (0, 1))
-    value, low, high = (_real(row, name) for name in ("value", "low", "high"))
-    says, words = _conclusion(metric, row)
+    value, low, high = (real(row, name) for name in ("value", "low", "high"))
+    says, words = conclusion(metric, row)
     n = f"{int(row['problems']):,} × {row['seeds']}"
     half = (high - low) / 2
     size = abs(value) / half if half > 0 else 0.0
@@ -89,28 +88,6 @@ def _level(own: pd.DataFrame, runs: Sequence[Run], metric: str, row: Mapping[str
     return interval(*(float(found[name].to_numpy(float, na_value=np.nan)[0]) for name in ("value", "low", "high")))
 
 
-def _real(row: Mapping[str, Any], name: str) -> float:
-    return float("nan") if pd.isna(row[name]) else float(row[name])
-
-
-def _conclusion(metric: str, row: Mapping[str, Any]) -> tuple[int, str]:
-    """What may be said: something only where the interval leaves out 0, and with several seeds all have that sign."""
-    value, low, high, least, most = (_real(row, name) for name in ("value", "low", "high", "least", "most"))
-    if np.isnan(value):
-        return UNKNOWN, str(row["method"])
-    if value == least == most == 0 and (row["seeds"] > 1 or _STILL in str(row["method"])):
-        return OPEN, "the same" + (" in every seed" if row["seeds"] > 1 else ": no problem differs")
-    up, down = low > 0 and least > 0, high < 0 and most < 0
-    if row["seeds"] == 1:
-        clear = "these two runs differ, but one seed says nothing of recipes: " if up or down else ""
-        return OPEN, f"{clear}do not conclude"
-    if not (up or down):
-        return OPEN, "do not conclude"
-    wanted = {"↑": 1, "↓": -1}.get(metric_of(metric).meaning[-1:], 0)
-    says = OTHER if not wanted else BETTER if (wanted > 0) == up else WORSE
-    return says, f"B is {'higher' if up else 'lower'}" + {WORSE: ": worse", BETTER: ": better", OTHER: ""}[says]
-
-
 def measured(
     differences: Differences, metrics: Sequence[str], pairs: Pairs, own: pd.DataFrame, split: str, r: int | None
 ) -> tuple[list[Line], dict[str, pd.DataFrame]]:
@@ -136,7 +113,7 @@ def drawn(metric: str, table: pd.DataFrame, a: Side, b: Side, split: str) -> Pic
     """
     rows = table.sort_values("round", kind="stable")
     records = [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
-    value, low, high = (np.array([_real(row, name) for row in records]) for name in ("value", "low", "high"))
+    value, low, high = (np.array([real(row, name) for row in records]) for name in ("value", "low", "high"))
     at = rows["round"].to_numpy(float)
     points = [{"run": b.name, "round": int(r), "split": split, "metric": metric} for r in at]
     curve = Curve("", at, value, low, high, [_hover(row) for row in records], points)
@@ -152,12 +129,12 @@ def drawn(metric: str, table: pd.DataFrame, a: Side, b: Side, split: str) -> Pic
 
 
 def _hover(row: Mapping[str, Any]) -> str:
-    shown = interval(*(_real(row, name) for name in ("value", "low", "high")), sign=True)
+    shown = interval(*(real(row, name) for name in ("value", "low", "high")), sign=True)
     return f"round {row['round']}<br>{shown}<br>{plain(row['method'], 60)}"
 
 
 def _told(metric: str, records: Sequence[Mapping[str, Any]], a: Side, b: Side) -> str:
     """The difference over rounds as a sentence, for who cannot see the picture."""
-    known = [row for row in records if not np.isnan(_real(row, "value"))]
-    ends = [f"{number(_real(row, 'value'), sign=True)} in round {row['round']}" for row in known]
+    known = [row for row in records if not np.isnan(real(row, "value"))]
+    ends = [f"{number(real(row, 'value'), sign=True)} in round {row['round']}" for row in known]
     return f"{metric}, {b.name} − {a.name}: {'; '.join(dict.fromkeys([*ends[:1], *ends[-1:]])) or 'unknown'}"

@@ -37,17 +37,18 @@ class Pairs(NamedTuple):
 
 
 class Both(NamedTuple):
-    """Two runs as one source of rows, of one split."""
+    """Two runs as one source of rows, of one split and of one round or all."""
 
     runs: tuple[Run, Run]
     split: str
+    round: int | None = None
 
     def iter_rows(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """As `Run.iter_rows`, of one run after the other."""
         for run in self.runs:
             there = run.columns()
             own = there if columns is None else [name for name in columns if name in there]
-            yield from run.iter_rows(None, own, self.split)
+            yield from run.iter_rows(self.round, own, self.split)
 
     def columns(self) -> list[str]:
         """As `Run.columns`, of both."""
@@ -107,24 +108,40 @@ class Differences:
         return self._held[key]
 
     def over_rounds(self, metric: str, pairs: Pairs, split: str) -> pd.DataFrame:
-        """The difference B − A by round: of one pair over problems, of several over seeds. Raises as `run_difference`.
-
-        Returns
-        -------
-        Metric table, one row a round that all pairs have; further columns least and most (of the seeds), seeds, and
-        problems (of a pair, the smallest number); several seeds have in `method` how the first one was measured, too.
-        """
-        tables = [self.of_pair(metric, a, b, split) for a, b in pairs.runs]
-        whole = pd.concat(tables, ignore_index=True)
-        whole = whole[whole["round"].isin(_shared_rounds(tables)).to_numpy(bool)]
-        problems = whole.groupby("round")["n"].min()
-        alone = len(tables) == 1
-        table = whole.assign(least=whole["value"], most=whole["value"]) if alone else _pooled(whole)
-        return table.assign(seeds=len(tables), problems=table["round"].map(problems)).reset_index(drop=True)
+        """`pooled` of the differences of each pair. Raises as `run_difference`."""
+        return pooled([self.of_pair(metric, a, b, split) for a, b in pairs.runs])
 
 
-def _pooled(whole: pd.DataFrame) -> pd.DataFrame:
-    table = over_seeds(whole)
+def at_round(metric: str, pairs: Pairs, split: str, r: int, level: float = 0.95) -> pd.DataFrame:
+    """`pooled` of the differences B − A in one round, whose rows alone are read; `level` is the coverage of the interval.
+
+    Raises as `run_difference`.
+    """
+    tables = [run_difference(Both((a, b), split, r), metric, a.name, b.name, level) for a, b in pairs.runs]
+    return pooled(tables, level)
+
+
+def pooled(tables: Sequence[pd.DataFrame], level: float = 0.95) -> pd.DataFrame:
+    """The difference B − A by round: of one pair over problems, of several over seeds.
+
+    tables : `run_difference` of each pair, of one level
+    level : coverage of the interval over seeds
+
+    Returns
+    -------
+    Metric table, one row a round that all pairs have; further columns least and most (of the seeds), seeds, and
+    problems (of a pair, the smallest number); several seeds have in `method` how the first one was measured, too.
+    """
+    whole = pd.concat(tables, ignore_index=True)
+    whole = whole[whole["round"].isin(_shared_rounds(tables)).to_numpy(bool)]
+    problems = whole.groupby("round")["n"].min()
+    alone = len(tables) == 1
+    table = whole.assign(least=whole["value"], most=whole["value"]) if alone else _pooled(whole, level)
+    return table.assign(seeds=len(tables), problems=table["round"].map(problems)).reset_index(drop=True)
+
+
+def _pooled(whole: pd.DataFrame, level: float) -> pd.DataFrame:
+    table = over_seeds(whole, level)
     each = table["round"].map(whole.drop_duplicates("round").set_index("round")["method"])
     return table.assign(method=[f"{over}; each seed: {own}" for over, own in zip(table["method"], each, strict=True)])
 
