@@ -100,7 +100,7 @@ def test_what_a_teacher_says_is_learned(tmp_path):
     sizes = siwork.Sizes(train=30, heldout=20, beyond=0, samples=8)
     formula = 'seed · roles(teacher, k=4, by="tabular(skill=8.0)") · sft(steps=40)'
     assert Recipe.read(formula).label_free
-    run = siwork.run(formula, "expr(depth=2)", "tiny", rounds=1, problems=sizes, folder=tmp_path / "r")
+    run = siwork.run(formula, "countdown(numbers=3)", "tiny", rounds=1, problems=sizes, folder=tmp_path / "r")
     gold = run.rows().query("split == 'heldout'").groupby("round")["gold"].mean()
     assert gold[1] > gold[0]
 

@@ -20,19 +20,19 @@ from siwork.slots import State, Tell
 class Roles(Drawing):
     """A second turn in which every agent has seen what the others say most often, or completions of a teacher.
 
-    kind=debate: for each first attempt, the note in the prompt is a response of others with their commonest answer: of the
-    other agents where there is a population, else of the other half of the samples (odd to even, even to odd). Ties
+    kind=debate: for each first attempt, the note in the prompt is what a response of others with their commonest answer states: of
+    the other agents where there is a population, else of the other half of the samples (odd to even, even to odd). Ties
     go to the answer that was given first; where nobody else gave a readable answer there is no second turn. kind=teacher: `k`
     completions of each problem by another policy, never trained here; log-probabilities are those of the policy that learns.
 
-    Source: "Multiagent Finetuning". Departs from it in: agents see one response in place of a summary of all, and revised
-    answers train generators as first ones do.
+    Source: "Multiagent Finetuning". Departs from it in: agents see the others' commonest answer in place of a summary of all, and
+    revised answers train generators as first ones do.
     """
 
     name = "roles"
     sentence = "Agents that answer again after they saw the others' commonest answer, or a teacher's completions."
     source = "Multiagent Finetuning: Self Improvement with Diverse Reasoning Chains"
-    departs = "agents see one response with the others' commonest answer in place of a summary of all"
+    departs = "agents see the others' commonest answer in place of a summary of all"
 
     kind: str = knob("debate", "Who answers.", choices=("debate", "teacher"), shown=True)
     k: int = knob(
@@ -60,7 +60,8 @@ class Roles(Drawing):
             raise KnobError("roles(debate) is a second turn; write cot + roles(debate)")
         first = judged[((judged["turn"] == 0) & (judged["hint"] == "none")).to_numpy(bool)].reset_index(drop=True)
         parents, notes = _heard(first, state.agent)
-        asked = [state.task.with_text(prompt, note) for prompt, note in zip(parents["prompt"], notes, strict=True)]
+        told = zip(parents["prompt"], notes, strict=True)
+        asked = [state.task.with_text(prompt, state.task.stated(note)) for prompt, note in told]
         return rollout(
             state,
             parents,

@@ -31,6 +31,10 @@ class Asks:
         """What every task of this kind offers."""
         return _offered(cls)
 
+    def stated(self, response: str) -> str:
+        """The part of a response that states its answer, in the task's own tokens; the response itself where all of it does."""
+        return response
+
     def write(self, prompt: str, rng: np.random.Generator) -> str:
         """A right response (the real data of this task). Raises KnobError for a task that has none."""
         raise KnobError(f"{self} writes no right responses; take a recipe without mix(real)")

@@ -145,6 +145,10 @@ class Expr(Synthetic):
         last = response.rpartition("=")[2]
         return last.replace("~", "-") if _NUMBER.fullmatch(last) else None
 
+    def stated(self, response: str) -> str:
+        """What stands behind the last `=`."""
+        return response.rpartition("=")[2]
+
     def is_right(self, prompt: str, response: str) -> bool:
         """Whether the answer is the value; the steps do not count."""
         values = results(plan(prompt))
