@@ -97,12 +97,13 @@ def test_a_teacher_writes_and_the_policy_scores(state, problems):
 
 
 def test_what_a_teacher_says_is_learned(tmp_path):
-    sizes = siwork.Sizes(train=30, heldout=20, beyond=0, samples=8)
-    formula = 'seed · roles(teacher, k=4, by="tabular(skill=8.0)") · sft(steps=40)'
+    sizes = siwork.Sizes(train=20, heldout=4, beyond=0, samples=2)
+    formula = 'seed · roles(teacher, k=4, by="tabular(skill=8.0)") · sft(steps=20)'
     assert Recipe.read(formula).label_free
-    run = siwork.run(formula, "countdown(numbers=3)", "tiny", rounds=1, problems=sizes, folder=tmp_path / "r")
-    gold = run.rows().query("split == 'heldout'").groupby("round")["gold"].mean()
-    assert gold[1] > gold[0]
+    run = siwork.run(formula, "countdown(numbers=3)", "tiny", rounds=2, problems=sizes, folder=tmp_path / "r")
+    rows = run.rows()
+    by_round = rows[rows["agent"] == "teacher"].groupby("round")["logp"].mean()
+    assert by_round[1] > by_round[0] + 0.5  # nats a response, of the same few problems
 
 
 def test_an_unknown_teacher_is_a_sentence():
