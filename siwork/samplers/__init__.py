@@ -1,9 +1,10 @@
 """Samplers: how completions are drawn.
 
-`rollouts` is the one place where a completion becomes a row; `plain` holds independent completions.
+`rollouts` is the one place where a completion becomes a row; `plain` holds independent completions, `refine` further attempts.
 """
 
 from siwork.samplers.plain import Cot, Hint
+from siwork.samplers.refine import Refine
 from siwork.samplers.rollouts import next_sample, rollout, written
 
-__all__ = ["Cot", "Hint", "next_sample", "rollout", "written"]
+__all__ = ["Cot", "Hint", "Refine", "next_sample", "rollout", "written"]

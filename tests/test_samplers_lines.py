@@ -1,0 +1,36 @@
+"""Rounds of every sampler and proposer: rows that hold, luck that comes back, and no look at the truth."""
+
+import pandas as pd
+import pytest
+
+from samplers_made import Permuted, rounds, started
+
+LINES = [
+    "seed · cot(k=3) + refine · conf(kind=sequence) · sft(steps=3)",
+    "seed · cot(k=3) + refine(on=all, turns=2) · vote · sft(steps=3)",
+]
+WRITERS = [
+    "seed · cot(k=3) + refine(keep=true) · vote · sft(steps=2)",
+]
+ALL = [(line, "tabular") for line in LINES] + [(line, "tiny") for line in WRITERS]
+
+
+def fresh(policy, task=None):
+    state, problems = started(policy, "countdown(numbers=3)" if policy == "tabular" else "countdown", 8)
+    return (state if task is None else state.having(task=task(state.task))), problems
+
+
+@pytest.mark.parametrize(("line", "policy"), ALL)
+def test_a_resumed_round_is_the_same_round(line, policy, tmp_path):
+    whole, end = rounds(line, *fresh(policy), 3)
+    parts, other_end = rounds(line, *fresh(policy), 3, tmp_path)
+    pd.testing.assert_frame_equal(whole, parts)
+    assert end.policy.fingerprint() == other_end.policy.fingerprint()
+
+
+@pytest.mark.parametrize(("line", "policy"), ALL)
+def test_no_truth_is_read(line, policy):
+    rows, end = rounds(line, *fresh(policy), 2)
+    dealt, other_end = rounds(line, *fresh(policy, Permuted), 2)
+    pd.testing.assert_frame_equal(rows, dealt)
+    assert end.policy.fingerprint() == other_end.policy.fingerprint()
