@@ -6,6 +6,11 @@ import pytest
 from samplers_made import Permuted, rounds, started
 
 LINES = [
+    "vary(paraphrase, share=0.5) · cot(k=3) · vote · sft(steps=3) · reset",
+    "vary(paraphrase, both=true) · cot(k=3) + refine(on=all) · vote · sft(steps=3) · reset",
+    "vary(hindsight, n=2) · cot(k=3) · conf(kind=sequence) · sft(steps=3) · reset",
+    "curric(start=0.5, n=4) · cot(k=3) · vote · sft(steps=3)",
+    "curric(frontier, low=0.4) · cot(k=3) · vote · correct · sft(steps=3)",
     "seed · cot(k=3) + refine · conf(kind=sequence) · sft(steps=3)",
     "seed · cot(k=3) + refine(on=all, turns=2) · vote · sft(steps=3)",
 ]

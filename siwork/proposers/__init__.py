@@ -1,5 +1,7 @@
 """Proposers: which problems a round works on."""
 
+from siwork.proposers.curric import Curric
 from siwork.proposers.fixed import Seed
+from siwork.proposers.vary import Vary
 
-__all__ = ["Seed"]
+__all__ = ["Curric", "Seed", "Vary"]

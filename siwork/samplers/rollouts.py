@@ -110,7 +110,7 @@ def written(
         "parent": pa.nulls(n, pa.int64()) if parent is None else np.asarray(parent, np.int64),
         "agent": _same(agent, n),
         "temperature": pa.nulls(n, pa.float64()),
-        "top_p": pa.nulls(n, pa.float64()),
+        "top_p": np.ones(n),
         "response": said,
         "n_tokens": pa.array(length, pa.int64(), mask=length < 0),
         "finished": done,
