@@ -6,6 +6,9 @@ import pytest
 from samplers_made import Permuted, rounds, started
 
 LINES = [
+    "seed · explore(pool, k=3) · vote · correct · sft(steps=3)",
+    "vary(paraphrase, both=true) · cot(k=2) + explore(pool, k=2, n=1) · vote(count=majority) · sft(steps=3)",
+    "seed · explore(forget, k=4) · vote · pg(steps=3)",
     "vary(paraphrase, share=0.5) · cot(k=3) · vote · sft(steps=3) · reset",
     "vary(paraphrase, both=true) · cot(k=3) + refine(on=all) · vote · sft(steps=3) · reset",
     "vary(hindsight, n=2) · cot(k=3) · conf(kind=sequence) · sft(steps=3) · reset",
@@ -15,6 +18,7 @@ LINES = [
     "seed · cot(k=3) + refine(on=all, turns=2) · vote · sft(steps=3)",
 ]
 WRITERS = [
+    "seed · explore(forget, k=4) · vote · pg(steps=2)",
     "seed · cot(k=3) + refine(keep=true) · vote · sft(steps=2)",
 ]
 ALL = [(line, "tabular") for line in LINES] + [(line, "tiny") for line in WRITERS]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from siwork.samplers.judged import own, scores
 from siwork.samplers.plain import Drawing
 from siwork.samplers.rollouts import next_sample, rollout, texts
 from siwork.schema import KnobError, knob
@@ -14,21 +15,6 @@ from siwork.slots import State, Tell
 
 HINT = "attempt"
 _CRITIC = "critic"
-
-
-def own(judged: pd.DataFrame | None, state: State) -> pd.DataFrame | None:
-    """The rows that the state's agent wrote itself; None where nothing was sampled yet."""
-    return None if judged is None else judged[(judged["agent"] == state.agent).fillna(False).to_numpy(bool)]
-
-
-def scores(rows: pd.DataFrame, who: str, write: str) -> np.ndarray:
-    """Scores (n,) of judged rows, NaN where there is none.
-
-    who, write : the component that asks, and a formula that would do. Raises KnobError where nobody scored.
-    """
-    if "score" not in rows or (len(rows) and (rows["verifier"] == "none").all()):
-        raise KnobError(f"{who} needs scored rows, and nobody scored them; write {write}")
-    return rows["score"].to_numpy(float, na_value=np.nan)
 
 
 @dataclass(frozen=True)
