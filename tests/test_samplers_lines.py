@@ -18,6 +18,7 @@ LINES = [
     "seed · cot(k=3) + refine(on=all, turns=2) · vote · sft(steps=3)",
 ]
 WRITERS = [
+    "seed · search(k=3, beam=1) · vote · sft(steps=2)",
     "seed · explore(forget, k=4) · vote · pg(steps=2)",
     "seed · cot(k=3) + refine(keep=true) · vote · sft(steps=2)",
 ]
