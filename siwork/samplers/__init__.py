@@ -1,13 +1,16 @@
 """Samplers: how completions are drawn.
 
 `rollouts` is the one place where a completion becomes a row; `plain` holds independent completions, `refine` further attempts,
-`explore` a pool and a policy that forgets, `search` a tree of beginnings; `judged` reads the rows before and keeps those behind.
+`explore` a pool and a policy that forgets, `search` a tree of beginnings,
+`memory` own notes, `mutate` small changes; `judged` reads the rows before and keeps those behind.
 """
 
 from siwork.samplers.explore import Explore
+from siwork.samplers.memory import Memory
+from siwork.samplers.mutate import Mutate
 from siwork.samplers.plain import Cot, Hint
 from siwork.samplers.refine import Refine
 from siwork.samplers.rollouts import next_sample, rollout, written
 from siwork.samplers.search import Search
 
-__all__ = ["Cot", "Explore", "Hint", "Refine", "Search", "next_sample", "rollout", "written"]
+__all__ = ["Cot", "Explore", "Hint", "Memory", "Mutate", "Refine", "Search", "next_sample", "rollout", "written"]
