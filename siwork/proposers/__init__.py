@@ -1,6 +1,8 @@
 """Proposers: which problems a round works on."""
 
+from siwork.proposers.curric import Curric
 from siwork.proposers.fixed import Seed
 from siwork.proposers.making import Selfgen
+from siwork.proposers.vary import Vary
 
-__all__ = ["Seed", "Selfgen"]
+__all__ = ["Curric", "Seed", "Selfgen", "Vary"]

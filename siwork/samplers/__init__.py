@@ -1,10 +1,29 @@
 """Samplers: how completions are drawn.
 
-`rollouts` is the one place where a completion becomes a row; `plain` holds independent completions.
+`rollouts` is the one place where a completion becomes a row; `plain` holds independent completions, `refine` further attempts,
+`agents` debates and a teacher, `explore` a pool and a policy that forgets, `search` a tree of beginnings,
+`memory` own notes, `mutate` small changes; `judged` reads the rows before and keeps those behind.
 """
 
 from siwork.samplers.agents import Roles
+from siwork.samplers.explore import Explore
+from siwork.samplers.memory import Memory
+from siwork.samplers.mutate import Mutate
 from siwork.samplers.plain import Cot, Hint
+from siwork.samplers.refine import Refine
 from siwork.samplers.rollouts import next_sample, rollout, written
+from siwork.samplers.search import Search
 
-__all__ = ["Cot", "Hint", "Roles", "next_sample", "rollout", "written"]
+__all__ = [
+    "Cot",
+    "Explore",
+    "Hint",
+    "Memory",
+    "Mutate",
+    "Refine",
+    "Roles",
+    "Search",
+    "next_sample",
+    "rollout",
+    "written",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from siwork.policies import Policy
+from siwork.schema import KnobError
 from siwork.schema.tables import ROWS
 from siwork.slots import State, Tell
 
@@ -43,23 +45,23 @@ def rollout(
     temperature, top_p : of the sampling; log-probabilities are recorded at temperature 1 all the same
     hint : kind of what was added to every prompt, or 'none'
     asked : n prompts as the policy is asked, where that is more than a hint of the task
-    begun : n beginnings that the responses continue, for a policy that `continues`; log-probability and length are of the
-        whole response, the entropy is unknown
+    begun : n beginnings that the responses continue, for a policy that has `continued`; log-probability and length are of
+        the whole response, the entropy is unknown
     turn, parent : 0 or the number of the revision, and the n samples that are revised
     first : index of the first sample of each problem
 
     Returns
     -------
     DataFrame with the columns of the row table that sampling knows, Arrow types.
+
+    Raises KnobError for `begun` with a policy that cannot continue a beginning, and as the policy does.
     """
     prompts = problems["prompt"].tolist()
     if asked is None:
         asked = prompts if hint == "none" else [state.task.hinted(prompt, hint) for prompt in prompts]
     streams = rng.integers(0, 2**64, size=(len(prompts), k), dtype=np.uint64)
-    more: dict[str, Any] = {} if begun is None else {"begun": list(begun)}
-    out = state.policy.sample(
-        asked, k, temperature=temperature, top_p=top_p, streams=streams, tell=lambda share: tell(stage, share), **more
-    )
+    draw = state.policy.sample if begun is None else partial(_continuing(state.policy), begun=list(begun))
+    out = draw(asked, k=k, temperature=temperature, top_p=top_p, streams=streams, tell=lambda share: tell(stage, share))
     n = len(prompts) * k
     place = np.repeat(np.arange(len(prompts)), k)
     asked_by_row = pa.array(list(asked), pa.string()).take(pa.array(place))
@@ -119,6 +121,23 @@ def written(
     return _rows(state, problems, told, first)
 
 
+def rescored(state: State, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a policy's twin or teacher with log-probabilities and lengths of the state's policy; entropy is unknown."""
+    prompts, said, done = rows["prompt"].tolist(), rows["response"].tolist(), rows["finished"].to_numpy(bool)
+    length = lengths(state.policy, said, done)
+    told = {
+        "n_tokens": pa.array(length, pa.int64(), mask=length < 0),
+        "logp": np.minimum(state.policy.logp(prompts, said, done), 0.0),
+        "entropy": pa.nulls(len(rows), pa.float64()),
+    }
+    return rows.assign(**{name: _arrow(values, _TYPES[name]) for name, values in told.items()})
+
+
+def texts(values: Sequence[str]) -> pd.arrays.ArrowExtensionArray:
+    """Texts as a column of a row table."""
+    return _arrow(pa.array(list(values), pa.string()), pa.string())
+
+
 def lengths(policy: Policy, responses: Sequence[str], finished: np.ndarray) -> np.ndarray:
     """Tokens of given responses (n,), the end token counted where finished; -1 where the policy cannot tell."""
     tell = getattr(policy, "lengths", None)
@@ -128,6 +147,14 @@ def lengths(policy: Policy, responses: Sequence[str], finished: np.ndarray) -> n
 def next_sample(judged: pd.DataFrame | None) -> int:
     """The first sample index that no row has."""
     return 0 if judged is None or judged.empty else int(judged["sample"].max()) + 1
+
+
+def _continuing(policy: Any) -> Any:
+    if not hasattr(policy, "continued"):
+        raise KnobError(
+            f"policy {policy.name!r} cannot continue a beginning; take tiny or hf, or a recipe without search"
+        )
+    return policy.continued
 
 
 def _rows(state: State, problems: pd.DataFrame, told: dict[str, Any], first: int) -> pd.DataFrame:

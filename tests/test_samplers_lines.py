@@ -1,0 +1,49 @@
+"""Rounds of every sampler and proposer: rows that hold, luck that comes back, and no look at the truth."""
+
+import pandas as pd
+import pytest
+
+from samplers_made import Permuted, rounds, started
+
+LINES = [
+    "seed · cot(k=2) + memory(k=2, n=2) · vote · correct · sft(steps=3)",
+    "seed · cot(k=3) + mutate(n=2) · vote(count=majority) · sft(steps=3)",
+    "seed · explore(pool, k=3) · vote · correct · sft(steps=3)",
+    "vary(paraphrase, both=true) · cot(k=2) + explore(pool, k=2, n=1) · vote(count=majority) · sft(steps=3)",
+    "seed · explore(forget, k=4) · vote · pg(steps=3)",
+    "vary(paraphrase, share=0.5) · cot(k=3) · vote · sft(steps=3) · reset",
+    "vary(paraphrase, both=true) · cot(k=3) + refine(on=all) · vote · sft(steps=3) · reset",
+    "vary(hindsight, n=2) · cot(k=3) · conf(kind=sequence) · sft(steps=3) · reset",
+    "curric(start=0.5, n=4) · cot(k=3) · vote · sft(steps=3)",
+    "curric(frontier, low=0.4) · cot(k=3) · vote · correct · sft(steps=3)",
+    "seed · cot(k=3) + refine · conf(kind=sequence) · sft(steps=3)",
+    "seed · cot(k=3) + refine(on=all, turns=2) · vote · sft(steps=3)",
+]
+WRITERS = [
+    "seed · cot(k=2) + memory(k=1) + mutate(n=1, on=all) · vote · correct · sft(steps=2)",
+    "seed · search(k=3, beam=1) · vote · sft(steps=2)",
+    "seed · explore(forget, k=4) · vote · pg(steps=2)",
+    "seed · cot(k=3) + refine(keep=true) · vote · sft(steps=2)",
+]
+ALL = [(line, "tabular") for line in LINES] + [(line, "tiny") for line in WRITERS]
+
+
+def fresh(policy, task=None):
+    state, problems = started(policy, "countdown(numbers=3)" if policy == "tabular" else "countdown", 8)
+    return (state if task is None else state.having(task=task(state.task))), problems
+
+
+@pytest.mark.parametrize(("line", "policy"), ALL)
+def test_a_resumed_round_is_the_same_round(line, policy, tmp_path):
+    whole, end = rounds(line, *fresh(policy), 3)
+    parts, other_end = rounds(line, *fresh(policy), 3, tmp_path)
+    pd.testing.assert_frame_equal(whole, parts)
+    assert end.policy.fingerprint() == other_end.policy.fingerprint()
+
+
+@pytest.mark.parametrize(("line", "policy"), ALL)
+def test_no_truth_is_read(line, policy):
+    rows, end = rounds(line, *fresh(policy), 2)
+    dealt, other_end = rounds(line, *fresh(policy, Permuted), 2)
+    pd.testing.assert_frame_equal(rows, dealt)
+    assert end.policy.fingerprint() == other_end.policy.fingerprint()
