@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from siwork.schema import KnobError, check, parse_call
 from siwork.tasks import Synthetic
-from siwork.tasks.base import is_held_out
+from siwork.tasks.base import is_held_out, slipped
 
 
 def tokens(task: Synthetic, text: str) -> list[str]:
@@ -88,6 +88,150 @@ class TaskContract:
                 for response in found:
                     tokens(task, response)
 
+    # ── what a component may ask ───────────────────────────────────────────────────────────────────────
+    def having(self, ask: str) -> tuple[Synthetic, ...]:
+        """The tasks, where they offer this; a test of what is not offered is that it is refused."""
+        if ask in self.task.offers:
+            return self.every()
+        arguments = {"page": (rng(),), "pieces": ("",), "item": ("",)}
+        two = {"relabel": ("", ""), "is_sound": ("", ""), "opinion": ("", "")}
+        given = {**arguments, **two, "paraphrase": ("", rng()), "repair": ("", "", rng()), "mutate": ("", "", rng())}
+        with pytest.raises(KnobError, match=f"task {self.task.name!r} has no {ask!r}; tasks that have it: [a-z]"):
+            getattr(self.task, ask)(*given[ask])
+        return ()
+
+    def asked(self, task: Synthetic, n: int = 12) -> list[tuple[str, str]]:
+        """Pairs of a drawn prompt and a candidate, a random text of tokens, or text that is none."""
+        found = []
+        for seed in range(n):
+            prompt = task.draw(rng(seed), beyond=seed % 4 == 0).prompt
+            said = [task.vocabulary[i] for i in rng(seed).integers(len(task.vocabulary), size=(6 * (seed % 3)))]
+            texts = ["".join(said), "é?", *task.candidates(prompt, rng(seed))]
+            found += [(prompt, text) for text in texts]
+        return found
+
+    def test_offers_are_what_is_overridden(self) -> None:
+        assert {"write", "item", "mutate"} <= self.task.offers
+        assert ("hint" in self.task.offers) == bool(self.task.hints)
+        assert ("executed" in self.task.offers) == self.task.has_steps
+        assert all(task.offers == self.task.offers for task in self.others)
+
+    def test_a_drawn_prompt_is_read_as_the_drawn_problem(self) -> None:
+        for task in self.having("item"):
+            for seed in range(60):
+                item = task.draw(rng(seed), beyond=seed % 3 == 0)
+                assert task.item(item.prompt) == item
+
+    def test_whatever_is_read_as_a_problem_can_be_answered(self) -> None:
+        for task in self.having("item"):
+            marks = [*task.vocabulary, "#", ">"]
+            for seed in range(150):
+                prompt, luck = task.draw(rng(seed)).prompt, rng(seed)
+                for _ in range(4):  # one or more small changes of a prompt often are another prompt
+                    prompt = slipped(task.vocabulary, prompt, luck)
+                    self._is_a_problem_or_none(task, prompt)
+                self._is_a_problem_or_none(task, "".join(marks[i] for i in luck.integers(len(marks), size=8)))
+
+    def _is_a_problem_or_none(self, task: Synthetic, prompt: str) -> None:
+        item = task.item(prompt)
+        if item is None:
+            return
+        response = task.write(prompt, rng())
+        assert task.is_right(prompt, response)
+        assert len(tokens(task, response)) + 1 <= task.max_tokens
+        assert tokens(task, prompt)
+        assert item.prompt == prompt
+        assert np.isfinite(item.hardness)
+        if task.solutions(prompt) is not None:
+            assert item.n_solutions == len(task.solutions(prompt) or ())
+            assert item.answer is None or item.answer in (task.solutions(prompt) or ())
+
+    def test_a_paraphrase_has_the_same_right_answers(self) -> None:
+        for task in self.having("paraphrase"):
+            changed = 0
+            for seed in range(60):
+                item = task.draw(rng(seed), beyond=seed % 4 == 0)
+                other = task.paraphrase(item.prompt, rng(seed))
+                assert other == task.paraphrase(item.prompt, rng(seed))
+                assert task.solutions(other) == task.solutions(item.prompt)
+                assert task.item(other) == item._replace(prompt=other)
+                for response in task.candidates(item.prompt, rng(seed)):
+                    assert task.is_right(other, response) == task.is_right(item.prompt, response)
+                changed += other != item.prompt
+            assert changed >= 30
+            with pytest.raises(KnobError, match=f"a prompt of {task.name}|a {task.name} prompt"):
+                task.paraphrase("no prompt", rng())
+
+    def test_hindsight_gives_a_problem_that_is_answered(self) -> None:
+        for task in self.having("relabel"):
+            found = 0
+            for prompt, response in self.asked(task):
+                other = task.relabel(prompt, response)
+                if other is not None:
+                    found += 1
+                    assert not task.is_right(prompt, response)
+                    assert task.is_right(other, response)
+                    assert task.item(other) is not None
+            assert found >= 10
+
+    def test_repaired_responses_are_right_and_begin_alike(self) -> None:
+        for task in self.having("repair"):
+            mended = 0
+            for prompt, response in self.asked(task):
+                better = task.repair(prompt, response, rng())
+                assert better == task.repair(prompt, response, rng())
+                if task.is_right(prompt, response):
+                    assert better == response
+                elif better is not None:
+                    mended += 1
+                    assert task.is_right(prompt, better)
+                    assert len(tokens(task, better)) + 1 <= task.max_tokens
+            assert mended >= 10
+            assert task.repair("no prompt", "1", rng()) is None
+
+    def test_a_mutant_is_another_text_of_tokens(self) -> None:
+        for task in self.having("mutate"):
+            for seed, (prompt, response) in enumerate(self.asked(task)):
+                mutant = task.mutate(prompt, response, rng(seed))
+                assert mutant == task.mutate(prompt, response, rng(seed))
+                assert mutant != response
+                tokens(task, mutant)
+
+    def test_a_sound_response_is_right(self) -> None:
+        for task in self.having("is_sound"):
+            pairs = self.asked(task)
+            assert all(task.is_right(*pair) for pair in pairs if task.is_sound(*pair))
+            assert not all(task.is_sound(*pair) for pair in pairs)
+            for seed in range(20):
+                prompt = task.draw(rng(seed)).prompt
+                assert task.is_sound(prompt, task.write(prompt, rng(seed)))
+
+    def test_pieces_are_the_response_in_tokens(self) -> None:
+        for task in self.having("pieces"):
+            for _, response in self.asked(task):
+                parts = task.pieces(response)
+                assert "".join(parts) == response
+                assert all(parts)
+                if response != "é?":
+                    assert [token for part in parts for token in tokens(task, part)] == tokens(task, response)
+            written = [task.write(task.draw(rng(seed)).prompt, rng(seed)) for seed in range(20)]
+            assert max(len(task.pieces(response)) for response in written) > 1 or task != self.task
+
+    def test_a_page_is_no_problem_itself(self) -> None:
+        for task in self.having("page"):
+            pages = [task.page(rng(seed)) for seed in range(20)]
+            assert pages == [task.page(rng(seed)) for seed in range(20)]
+            assert len(set(pages)) > 10
+            assert all(tokens(task, page) and task.item(page) is None for page in pages)
+
+    def test_an_opinion_is_a_share(self) -> None:
+        for task in self.having("opinion"):
+            assert all(0 <= task.opinion(*pair) <= 1 for pair in self.asked(task))
+
+    def test_a_note_stands_behind_the_prompt(self) -> None:
+        prompt = self.task.draw(rng()).prompt
+        assert self.task.with_text(prompt, "note") == f"{prompt}#note>"
+
     def test_hints_are_written_in_tokens(self) -> None:
         prompt = self.task.draw(rng()).prompt
         for kind in self.task.hints:
@@ -119,14 +263,36 @@ class TaskContract:
         assert answer is None or isinstance(answer, str)
         right = self.task.is_right(prompt, response)
         assert right is True or right is False
+        self._asked_of_any_text(prompt, response)
         if right:
             assert answer is not None
             assert answer in (self.task.solutions(prompt) or {answer})
 
+    def _asked_of_any_text(self, prompt: str, response: str) -> None:
+        """None of these may raise, whatever the text."""
+        task, offers = self.task, self.task.offers
+        item = task.item(prompt)
+        assert item is None or item.prompt == prompt
+        tokens(task, task.mutate(prompt, response, rng()))
+        if "relabel" in offers:
+            assert task.relabel(prompt, response) != prompt
+        if "repair" in offers:
+            better = task.repair(prompt, response, rng())
+            assert better is None or task.is_right(prompt, better)
+        if "is_sound" in offers:
+            assert task.is_sound(prompt, response) in (True, False)
+        if "pieces" in offers:
+            assert "".join(task.pieces(response)) == response
+        if "opinion" in offers:
+            assert 0 <= task.opinion(prompt, response) <= 1
+
     def test_long_text_is_read_in_no_time(self) -> None:
         for unit in (*self.task.vocabulary[:3], "(", "=", ";", "9+", "BanoBati"):
             assert not self.task.is_right(unit * 100_000, unit * 100_000)
-            assert not self.task.is_right(self.task.draw(rng()).prompt, unit * 100_000)
+            prompt = self.task.draw(rng()).prompt
+            assert not self.task.is_right(prompt, unit * 100_000)
+            assert self.task.item(unit * 100_000) is None
+            self._asked_of_any_text(prompt, unit * 100_000)
 
     def test_row_tables_get_arrow_answers_and_truth(self) -> None:
         prompts = self.task.problems("train", 10)["prompt"].tolist()

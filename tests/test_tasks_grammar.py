@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siwork.schema import KnobError
-from siwork.tasks.grammar import Grammar, _choices, _Phrase
+from siwork.tasks.grammar import Grammar
+from siwork.tasks.language import Phrase, choices_of
 from tasks_contract import TaskContract, rng
 
 
@@ -77,9 +78,9 @@ def test_continuations_of_a_prompt_sum_to_one(prompt: str) -> None:
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 6])
 def test_the_next_word_decides_the_rule(depth: int) -> None:
     """LL(1): alternatives begin differently, and none begins with what may follow an empty one."""
-    start = (_Phrase("NP", depth - 1), _Phrase("VP", depth - 1), ".")
-    follow: dict[_Phrase, set[str]] = defaultdict(set)
-    bodies = [(None, start), *((p, choice.body) for p in reachable(start) for choice in _choices(p))]
+    start = (Phrase("NP", depth - 1), Phrase("VP", depth - 1), ".")
+    follow: dict[Phrase, set[str]] = defaultdict(set)
+    bodies = [(None, start), *((p, choice.body) for p in reachable(start) for choice in choices_of(p))]
     for _ in range(40):  # to a fixed point: chains are at most 4 kinds × 6 levels long
         for owner, body in bodies:
             after = set(follow[owner]) if owner else set()
@@ -88,18 +89,18 @@ def test_the_next_word_decides_the_rule(depth: int) -> None:
                     after = {part}
                     continue
                 follow[part] |= after
-                firsts = [choice.first for choice in _choices(part)]
+                firsts = [choice.first for choice in choices_of(part)]
                 after = set().union(*firsts) | (after if frozenset() in firsts else set())
     for phrase in reachable(start):
-        firsts = [choice.first or frozenset(follow[phrase]) for choice in _choices(phrase)]
+        firsts = [choice.first or frozenset(follow[phrase]) for choice in choices_of(phrase)]
         assert sum(map(len, firsts)) == len(frozenset().union(*firsts))
-        assert sum(choice.probability for choice in _choices(phrase)) == pytest.approx(1)
+        assert sum(choice.probability for choice in choices_of(phrase)) == pytest.approx(1)
 
 
-def reachable(body: tuple[object, ...]) -> set[_Phrase]:
-    found = {part for part in body if isinstance(part, _Phrase)}
+def reachable(body: tuple[object, ...]) -> set[Phrase]:
+    found = {part for part in body if isinstance(part, Phrase)}
     for phrase in set(found):
-        for choice in _choices(phrase):
+        for choice in choices_of(phrase):
             found |= reachable(choice.body)
     return found
 

@@ -54,8 +54,24 @@ class Add(Synthetic):
         low, high = (self.digits + 1, self.digits + _FURTHER) if beyond else (1, self.digits)
         length = int(rng.integers(low, high + 1))
         left, right = _operand(length, rng), _operand(length, rng)
-        prompt = f"{self._written(left)}+{self._written(right)}="
-        return Item(prompt, float(length), str(left + right), 1)
+        return Item(self._asked(left, right), float(length), str(left + right), 1)
+
+    def item(self, prompt: str) -> Item | None:
+        """Any sum of numbers no longer than those of `beyond`; hardness is the length of the longer one. Never raises."""
+        pair = self._pair(prompt)
+        length = 0 if pair is None else len(str(max(pair)))
+        return (
+            None if pair is None or length > self.digits + _FURTHER else Item(prompt, float(length), str(sum(pair)), 1)
+        )
+
+    def paraphrase(self, prompt: str, rng: np.random.Generator) -> str:
+        """The numbers swapped. Raises KnobError for a prompt of another task."""
+        left, right = self._operands(prompt)
+        return self._asked(right, left)
+
+    def page(self, rng: np.random.Generator) -> str:
+        """Four numbers, joined by `+`."""
+        return "+".join(self._written(_operand(int(n), rng)) for n in rng.integers(1, self.digits + 1, 4))
 
     def answer(self, prompt: str, response: str) -> str | None:
         """The number as people write it; None for anything but digits without redundant zeros."""
@@ -102,6 +118,9 @@ class Add(Synthetic):
                 break
             chosen[self._written(_operand(len(result) + int(rng.integers(2)), rng))] = None
         return list(chosen)
+
+    def _asked(self, left: int, right: int) -> str:
+        return f"{self._written(left)}+{self._written(right)}="
 
     def _written(self, number: int) -> str:
         return str(number)[::-1] if self.order == "reversed" else str(number)

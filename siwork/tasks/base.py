@@ -6,6 +6,7 @@ response, so a task read back from its formula (`countdown(numbers=4)`) is the s
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from siwork.schema import SPLITS, Knobbed, KnobError, arrow_schema, format_call, nearest
 from siwork.schema.tables import PROBLEMS
+from siwork.tasks.asks import Asks
 from siwork.tasks.memo import Memo
 
 _REFERENCE = 2000  # problems of the reference draw that turns hardness into difficulty
@@ -32,13 +34,23 @@ class Item(NamedTuple):
     n_solutions: int | None  # number of different right answers, None when not enumerable
 
 
-class Task(Knobbed, ABC):
-    """Base of all tasks: problems, a canonical answer, a check. A subclass gives `problems`, `answer`, `is_right`."""
+class Task(Asks, Knobbed, ABC):
+    """Base of all tasks: problems, a canonical answer, a check. A subclass gives `problems`, `answer`, `is_right`.
+
+    What else a component may ask, where `offers` names it; a task without it refuses with a KnobError:
+
+        write       a right response                    hint       a hint of one of the kinds in `hints`
+        executed    marks of the written steps          pieces     the response cut into its steps
+        item        anybody's prompt as a problem       page       a document to propose problems from
+        paraphrase  another prompt, the same problem    relabel    the prompt that a response does answer
+        repair      a right response near a wrong one   mutate     the response with one small change
+        is_sound    a check without reference answers   opinion    a biased judge's word
+
+    `with_text` puts a note, an earlier attempt or somebody's answer behind any prompt.
+    """
 
     name: ClassVar[str]
     sentence: ClassVar[str]
-    hints: ClassVar[tuple[str, ...]] = ()
-    has_steps: ClassVar[bool] = False  # responses hold written steps, which `executed` carries out
 
     # ── given by each task ─────────────────────────────────────────────────────────────────────────────
     @abstractmethod
@@ -58,10 +70,6 @@ class Task(Knobbed, ABC):
     @abstractmethod
     def is_right(self, prompt: str, response: str) -> bool:
         """Exact check of a response. Never raises, whatever the text."""
-
-    def write(self, prompt: str, rng: np.random.Generator) -> str:
-        """A right response (the real data of this task). Raises KnobError for a task that has none."""
-        raise KnobError(f"{self} writes no right responses; take a recipe without mix(real)")
 
     def hint_text(self, prompt: str, kind: str) -> str:
         """Text of a hint of that kind, one of `hints`. Raises KnobError when the task has none of that kind."""
@@ -97,7 +105,11 @@ class Task(Knobbed, ABC):
         """The prompt with a hint: `prompt#hint>`. Raises KnobError for a hint the task does not have."""
         if kind not in self.hints:
             raise KnobError(f"task {self.name!r} has no hint {kind!r}; {nearest(kind, self.hints or ('none',))}")
-        return f"{prompt}#{self.hint_text(prompt, kind)}>"
+        return self.with_text(prompt, self.hint_text(prompt, kind))
+
+    def with_text(self, prompt: str, text: str) -> str:
+        """The prompt with a note, an earlier attempt or somebody's answer: `prompt#text>`."""
+        return f"{prompt}#{text}>"
 
     def answers(self, rows: pd.DataFrame) -> pd.Series:
         """Canonical answers of a row table (columns prompt, response), Arrow strings, null when unreadable."""
@@ -145,6 +157,10 @@ class Synthetic(Task):
     def candidates(self, prompt: str, rng: np.random.Generator, n: int = 24) -> list[str]:
         """About `n` different responses a weak policy might give: right ones (all, up to n/2) and wrong ones."""
 
+    def mutate(self, prompt: str, response: str, rng: np.random.Generator) -> str:
+        """The response with one token exchanged for another of its kind, or lost. Never raises, whatever the text."""
+        return slipped(self.vocabulary, response, rng)
+
     def problems(self, split: str, n: int, seed: int = 0) -> pd.DataFrame:
         """Table of `n` problems of a split, drawn; ids are `train/0` …. Raises as `Task.problems`."""
         check_draw(split, n)
@@ -178,6 +194,44 @@ class Synthetic(Task):
         raise KnobError(
             f"{self} has too few different {split} problems for {n}; it gave {len(found)}: ask for at most that many"
         )
+
+
+def in_tokens(vocabulary: tuple[str, ...], text: str) -> str:
+    """The text without what is no token of the vocabulary.
+
+    >>> in_tokens(("1", "+"), "1 + x1")
+    '1+1'
+    """
+    return "".join(_reader(vocabulary).findall(text))
+
+
+def slipped(vocabulary: tuple[str, ...], text: str, rng: np.random.Generator) -> str:
+    """A text with one token exchanged for another of its kind, or lost; what is no token of the vocabulary is left out.
+
+    Kinds are numbers, small letters, capitals or words, and all other marks. A text without tokens becomes one token.
+
+    >>> slipped(("1", "2", "+"), "1", np.random.default_rng(0))
+    '2'
+    """
+    tokens = _reader(vocabulary).findall(text)
+    if not tokens:
+        return str(vocabulary[rng.integers(len(vocabulary))])
+    spot = int(rng.integers(len(tokens)))
+    others = [token for token in vocabulary if token != tokens[spot] and _kind(token) == _kind(tokens[spot])]
+    if len(tokens) > 1 and (not others or rng.random() < 0.25):
+        others = [""]
+    made = others or [token for token in vocabulary if token != tokens[spot]]
+    return "".join([*tokens[:spot], made[rng.integers(len(made))], *tokens[spot + 1 :]])
+
+
+def _kind(token: str) -> int:
+    return next((i for i, holds in enumerate((str.isdigit, str.islower, str.isalpha)) if holds(token)), 3)
+
+
+@lru_cache(maxsize=64)
+def _reader(vocabulary: tuple[str, ...]) -> re.Pattern[str]:
+    """Reads a text as the longest tokens first."""
+    return re.compile("|".join(map(re.escape, sorted(vocabulary, key=len, reverse=True))))
 
 
 def synthetic(task: Task, who: str) -> Synthetic:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from math import exp, fsum, gcd, log
-from typing import ClassVar, TypeAlias, cast
+from math import exp, fsum, log
+from typing import ClassVar, cast
 
 import numpy as np
 
 from siwork.schema import KnobError, knob, nearest
-from siwork.tasks.arithmetic import Branch, Core, Form, Leaf, Node, canonical, combine, form, leaves, parse, show, value
-from siwork.tasks.base import Item, Synthetic
-
-Numbers: TypeAlias = tuple[int, ...]
-Ratio: TypeAlias = tuple[int, int]  # reduced, denominator > 0; a Fraction takes ten times as long
+from siwork.tasks.arithmetic import Branch, Core, Leaf, Node, canonical, form, leaves, parse, show, value
+from siwork.tasks.base import Item, Synthetic, in_tokens
+from siwork.tasks.reaching import Numbers, all_solutions
 
 _PROMPT = re.compile(r"([1-9][0-9]?(?: [1-9][0-9]?){1,5})=([1-9][0-9]{0,3}):")
-_MOST = 6  # numbers
+_PIECE = re.compile(r"[^-+*/]*[-+*/]|[^-+*/]+")
+_MOST, _LONGEST = 6, 100  # numbers; characters of a response within which a change is looked for
 # inequivalent expressions over n = 0, 1, 2 … different operands: with division OEIS A140606, without it counted here
 _EXPRESSIONS = {"all": (0, 1, 6, 68, 1170, 27142, 793002), "no_division": (0, 1, 4, 26, 266, 3682, 64198)}
 _OPERATORS = {"all": "+-*/", "no_division": "+-*"}
@@ -72,9 +70,25 @@ class Countdown(Synthetic):
         while reached is None or reached.denominator != 1 or not shift < reached <= shift + self.limit:
             numbers = rng.integers(1, self.largest + 1, n).tolist()
             reached = value(_random_expression(numbers, _OPERATORS[self.operators], rng))
-        prompt = f"{' '.join(map(str, numbers))}={reached}:"
+        return self._item(f"{' '.join(map(str, numbers))}={reached}:")
+
+    def item(self, prompt: str) -> Item | None:
+        """Any problem over at most one number more than `numbers`, none above `largest`, to a target within the limit.
+
+        None where it has no solution. With six numbers the limit is that of `beyond`. Never raises.
+        """
+        problem = _read(prompt)
+        if problem is None or not self._fits(*problem) or not all_solutions(*problem, self.operators == "all"):
+            return None
+        return self._item(prompt)
+
+    def _item(self, prompt: str) -> Item:
         solutions = self._solved(prompt)
         return Item(prompt, self.hardness(prompt), _simplest(solutions), len(solutions))
+
+    def _fits(self, numbers: Numbers, target: int) -> bool:
+        limit = self.limit * (2 if self.numbers == _MOST else 1)
+        return len(numbers) <= self.numbers + 1 and numbers[-1] <= self.largest and target <= limit
 
     def hardness(self, prompt: str) -> float:
         """Raw hardness of a problem (formula above). Raises KnobError when the prompt has no solution.
@@ -112,7 +126,59 @@ class Countdown(Synthetic):
         problem = _read(prompt)
         if problem is None:
             return None
-        return _solutions(*problem, self.operators == "all")
+        return all_solutions(*problem, self.operators == "all")
+
+    def is_sound(self, prompt: str, response: str) -> bool:
+        """The check itself, which works the expression out. Never raises."""
+        return self.is_right(prompt, response)
+
+    def paraphrase(self, prompt: str, rng: np.random.Generator) -> str:
+        """The numbers in another order. Raises KnobError for a prompt of another task."""
+        _understood(prompt)
+        numbers, mark, rest = prompt.partition("=")
+        old = numbers.split(" ")
+        new = old
+        while new == old and len(set(old)) > 1:
+            new = [old[i] for i in rng.permutation(len(old))]
+        return f"{' '.join(new)}{mark}{rest}"
+
+    def relabel(self, prompt: str, response: str) -> str | None:
+        """The same numbers with the value of the expression as target, where that is a problem of the task.
+
+        >>> Countdown().relabel("3 5 7=22:", "3+5*7")
+        '3 5 7=38:'
+        """
+        node, problem = self._expression(prompt, response), _read(prompt)
+        reached = None if node is None else value(node)
+        if problem is None or reached is None or reached.denominator != 1 or reached < 1 or reached == problem[1]:
+            return None
+        made = f"{prompt.partition('=')[0]}={reached}:"
+        return made if self._fits(problem[0], int(reached)) else None
+
+    def mutate(self, prompt: str, response: str, rng: np.random.Generator) -> str:
+        """Another operator, or two different numbers exchanged; where there are neither, as every task. Never raises."""
+        text = in_tokens(self.vocabulary, response)
+        parts = re.findall(r"[0-9]+|[^0-9]", text[:_LONGEST])
+        signs = [i for i, part in enumerate(parts) if part in _OPERATORS["all"]]
+        pairs = [(i, j) for i, j in combinations(range(len(parts)), 2) if _exchangeable(parts[i], parts[j])]
+        if not signs and not pairs:
+            return super().mutate(prompt, response, rng)
+        if signs and (not pairs or rng.random() < 0.5):
+            spot = signs[rng.integers(len(signs))]
+            others = [sign for sign in _OPERATORS[self.operators] if sign != parts[spot]]
+            parts[spot] = others[rng.integers(len(others))]
+        else:
+            i, j = pairs[rng.integers(len(pairs))]
+            parts[i], parts[j] = parts[j], parts[i]
+        return "".join(parts) + text[_LONGEST:]
+
+    def pieces(self, response: str) -> tuple[str, ...]:
+        """Each operand with its brackets and the operator behind it: `(3+4)*2` is cut into `(3+`, `4)*`, `2`."""
+        return tuple(_PIECE.findall(response))
+
+    def page(self, rng: np.random.Generator) -> str:
+        """A sheet of numbers, twice as many as a problem has at most."""
+        return " ".join(map(str, rng.integers(1, self.largest + 1, 2 * self.numbers).tolist()))
 
     def write(self, prompt: str, rng: np.random.Generator) -> str:
         """A random solution with its terms and factors in random order, and no needless bracket.
@@ -159,7 +225,7 @@ class Countdown(Synthetic):
         return simplest if kind == "answer" else canonical(_innermost(_tree(simplest)))
 
     def _solved(self, prompt: str) -> frozenset[str]:
-        solutions = _solutions(*_understood(prompt), self.operators == "all")
+        solutions = all_solutions(*_understood(prompt), self.operators == "all")
         if not solutions:
             raise KnobError(f"prompt {prompt!r} has no solution under {self}; `problems` draws prompts that have one")
         return solutions
@@ -177,6 +243,10 @@ def _understood(prompt: str) -> tuple[Numbers, int]:
     if problem is None:
         raise KnobError(f"a countdown prompt is 2 to 6 numbers and a target such as '3 5 7=22:', got {prompt!r}")
     return problem
+
+
+def _exchangeable(one: str, other: str) -> bool:
+    return one != other and one.isdigit() and other.isdigit()
 
 
 def _tree(text: str) -> Node:
@@ -214,117 +284,3 @@ def _random_expression(numbers: list[int], operators: str, rng: np.random.Genera
         right = parts.pop(int(second * len(parts)))
         parts.append(Branch(operators[int(sign * len(operators))], left, right))
     return parts[0]
-
-
-# ── all solutions ──────────────────────────────────────────────────────────────────────────────────────────
-# Split the numbers in two; each value of the smaller part says which values of the larger part hit the goal.
-
-_Join: TypeAlias = tuple[str, bool]  # operator, and whether the second part stands on its left
-# goal = here ∘ other, solved for `other`: that is goal ∘' here, with ∘' on the left
-_UNDO: dict[_Join, _Join] = {
-    ("-", False): ("+", False),
-    ("-", True): ("-", False),
-    ("+", False): ("-", True),
-    ("/", False): ("*", False),
-    ("/", True): ("/", False),
-    ("*", False): ("/", True),
-}
-
-
-@lru_cache(maxsize=1024)
-def _solutions(numbers: Numbers, target: int, division: bool) -> frozenset[str]:
-    """Canonical texts of all expressions over the sorted numbers that equal the target, which is not 0."""
-    return frozenset(map(show, _reaching(numbers, (target, 1), division, {})))
-
-
-def _reaching(
-    numbers: Numbers, goal: Ratio, division: bool, known: dict[tuple[Numbers, Ratio], set[Form]]
-) -> set[Form]:
-    """Forms of all expressions over the sorted numbers that equal the goal; `known` remembers within one search."""
-    if len(numbers) <= 3:
-        return _table(numbers, division).get(goal, set())
-    if (numbers, goal) in known:
-        return known[numbers, goal]
-    found: set[Form] = set()
-    for small, large in _splits(numbers):
-        for here, forms in _table(small, division).items():
-            for join, other in _partners(here, goal, division):
-                if others := _reaching(large, other, division, known):
-                    found |= _joined(join, forms, others)
-            if here[0] == goal[0] == 0:
-                found |= _vanishing(forms, large, division)
-    known[numbers, goal] = found
-    return found
-
-
-def _vanishing(forms: set[Form], large: Numbers, division: bool) -> set[Form]:
-    """Forms of 0 * anything and 0 / anything but 0, where `forms` equal 0."""
-    found: set[Form] = set()
-    for other, others in _table(large, division).items():
-        found |= _joined(("*", False), forms, others)
-        if division and other[0]:
-            found |= _joined(("/", False), forms, others)
-    return found
-
-
-@lru_cache(maxsize=512)
-def _table(numbers: Numbers, division: bool) -> dict[Ratio, set[Form]]:
-    """Every value the sorted numbers make, with the forms of all expressions that make it."""
-    if len(numbers) == 1:
-        return {(numbers[0], 1): {form(Leaf(numbers[0]))}}
-    table: defaultdict[Ratio, set[Form]] = defaultdict(set)
-    for small, large in _splits(numbers):
-        for here, forms in _table(small, division).items():
-            for other, others in _table(large, division).items():
-                for join, made in _values(here, other):
-                    if division or join[0] != "/":
-                        table[made] |= _joined(join, forms, others)
-    return dict(table)
-
-
-def _joined(join: _Join, forms: set[Form], others: set[Form]) -> set[Form]:
-    operator, swapped = join
-    if swapped:
-        forms, others = others, forms
-    return {combine(operator, left, right) for left in forms for right in others}
-
-
-def _partners(here: Ratio, goal: Ratio, division: bool) -> Iterator[tuple[_Join, Ratio]]:
-    """How a second value makes the goal together with `here`."""
-    for undo, other in _values(goal, here):
-        join = _UNDO[undo]
-        if join[0] in "+-" or (here[0] and (division or join[0] == "*")):
-            yield join, other
-
-
-def _values(first: Ratio, second: Ratio) -> list[tuple[_Join, Ratio]]:
-    """All values that one operator makes of two."""
-    (a, b), (c, d) = first, second
-    values = [
-        (("+", False), _ratio(a * d + c * b, b * d)),
-        (("-", False), _ratio(a * d - c * b, b * d)),
-        (("-", True), _ratio(c * b - a * d, b * d)),
-        (("*", False), _ratio(a * c, b * d)),
-    ]
-    if c:
-        values.append((("/", False), _ratio(a * d, b * c)))
-    if a:
-        values.append((("/", True), _ratio(b * c, a * d)))
-    return values
-
-
-def _ratio(over: int, under: int) -> Ratio:
-    common = gcd(over, under) if under > 0 else -gcd(over, under)
-    return over // common, under // common
-
-
-@lru_cache(maxsize=4096)
-def _splits(numbers: Numbers) -> list[tuple[Numbers, Numbers]]:
-    """The different ways to part sorted numbers in two, the smaller part first."""
-    found = set()
-    for size in range(1, len(numbers) // 2 + 1):
-        for places in combinations(range(len(numbers)), size):
-            small = tuple(numbers[i] for i in places)
-            large = tuple(number for i, number in enumerate(numbers) if i not in places)
-            found.add((small, large) if size < len(large) else (min(small, large), max(small, large)))
-    return sorted(found)

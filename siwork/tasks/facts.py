@@ -57,9 +57,18 @@ class Facts(Synthetic):
 
     def draw(self, rng: np.random.Generator, *, beyond: bool = False) -> Item:
         """A key by its frequency, or, beyond, one that is never taught."""
-        book, rank = _book(self.seed), draw_rank(self.keys, self.exponent, rng)
+        rank = draw_rank(self.keys, self.exponent, rng)
         if beyond:
             rank = self.keys + int(rng.integers(self.keys)) + 1
+        return self._item(rank)
+
+    def item(self, prompt: str) -> Item | None:
+        """A key that is taught, or one that `beyond` may draw. Never raises."""
+        rank = self.rank(prompt)
+        return None if rank is None else self._item(rank)
+
+    def _item(self, rank: int) -> Item:
+        book = _book(self.seed)
         return Item(f"{book.keys[rank - 1]}:", float(rank), book.values[rank - 1], 1)
 
     def rank(self, prompt: str) -> int | None:
