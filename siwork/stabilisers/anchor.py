@@ -11,6 +11,7 @@ import pandas as pd
 from siwork.policies import Plan
 from siwork.schema import KnobError, knob
 from siwork.slots import Component, Learned, State
+from siwork.stabilisers.pop import EVERYBODY
 
 _KEPT = ["problem", "response", "finished", "n_tokens"]
 
@@ -119,7 +120,7 @@ def _with_past(train: pd.DataFrame, past: pd.DataFrame, rng: np.random.Generator
 def _own_majority(state: State, train: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """1.0 for rows (n,) whose answer is the majority of their problem's unhinted answers by the policies that play, else 0.0."""
     luck = rng.random(len(train))
-    own = train["agent"].isin(list(state.agents)) & (train["hint"] == "none") & train["answer"].notna()
+    own = train["agent"].isin([*state.agents, EVERYBODY]) & (train["hint"] == "none") & train["answer"].notna()
     cast = pd.DataFrame({"problem": train["problem"], "answer": train["answer"], "luck": luck})[
         own.fillna(False).to_numpy(bool)
     ]
