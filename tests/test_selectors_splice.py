@@ -46,7 +46,7 @@ def test_the_place_of_the_error_is_read_from_the_share(marks, answered):
 # ── cut ────────────────────────────────────────────────────────────────────────────────────────────────
 def test_cut_by_hand():
     rows = table("aaaa", ["1;2;3", "1;x;3", "x;2;3", "1;2;x;7"], [1.0, 0.0, 0.0, 0.0], [1.0, 1 / 3, 0.0, 2 / 3])
-    chosen = select(Splice(), rows, select(Correct(), rows))
+    chosen = select(Splice("cut"), rows, select(Correct(), rows))
     assert chosen.weight.tolist() == [1.0, 1.0, 0.0, 1.0]
     assert chosen.taught == [None, "1;", None, "1;2;"]
     kept = rows.assign(prompt="p", finished=True, taught=chosen.taught)
@@ -57,26 +57,26 @@ def test_cut_by_hand():
 
 def test_the_rejected_side_of_a_pair_ends_with_the_wrong_step():
     rows = table("aa", ["1;2;3", "1;x;3"], [1.0, 0.0], [1.0, 1 / 3])
-    chosen = select(Splice(), rows, select(Pairs(), rows))
+    chosen = select(Splice("cut"), rows, select(Pairs(), rows))
     assert chosen.taught == [None, "1;x;"]
     assert chosen.weight.tolist() == [1.0, 0.0]
 
 
 def test_cut_needs_a_critic_and_says_so():
     with pytest.raises(KnobError, match="reads 'score_critic', and the rows have none; write gold"):
-        select(Splice(), table("a", ["1"], [0.0]))
-    assert select(Splice(by="score"), table("a", ["1;x"], [0.5])).taught == ["1;"]
+        select(Splice("cut"), table("a", ["1"], [0.0]))
+    assert select(Splice("cut", by="score"), table("a", ["1;x"], [0.5])).taught == ["1;"]
 
 
 def test_an_unscored_row_stays_as_it_is():
-    chosen = select(Splice(by="score"), table("a", ["1;x"], [None]))
+    chosen = select(Splice("cut", by="score"), table("a", ["1;x"], [None]))
     assert (chosen.taught, chosen.weight.tolist()) == ([None], [1.0])
 
 
 def test_a_round_cuts_where_the_first_step_went_wrong():
     task = siwork.task("expr")
     policy = siwork.policy("tabular", task)
-    recipe = Recipe.read("seed · cot(k=8) · gold + critic · correct + splice · sft(steps=2)")
+    recipe = Recipe.read("seed · cot(k=8) · gold + critic · correct + splice(cut) · sft(steps=2)")
     problems = task.problems("train", 10)
     policy.register(problems)
     rows, _ = Play(recipe, problems, lots_of(np.random.default_rng(0))).round(State(task, policy, policy))
@@ -142,6 +142,6 @@ def test_no_rows_are_no_trouble(kind):
 
 
 def test_what_a_kind_reads():
-    assert Splice().needs == ("response", "score_critic")
-    assert Splice(by="score").needs == Splice("join").needs == ("response", "score")
+    assert Splice("cut").needs == ("response", "score_critic")
+    assert Splice("cut", by="score").needs == Splice("join").needs == ("response", "score")
     assert Splice("swap").needs == ("hint", "parent", "sample")

@@ -14,19 +14,40 @@ from siwork.slots import Component, Selection
 
 @dataclass(frozen=True)
 class Correct(Component):
-    """Keep what passes: rejection sampling."""
+    """Keep what passes: rejection sampling.
+
+    With length λ > 0 a kept row goes, too, where it is shorter than λ times the longest kept response of the same band, in tokens:
+    the length filter of "Self-Improving Transformers", against answers that lost a part. Rows of unknown length stay.
+    """
 
     slot = "selector"
     name = "correct"
     sentence = "Keep what passes the verifier."
     source = "STaR: Bootstrapping reasoning with reasoning"
-    needs = ("score",)
 
     threshold: float = knob(0.5, "Least score that passes.", low=0.0, high=1.0)
+    length: float = knob(
+        0.0, "Least length, as a share of the longest that passes in the same band.", low=0.0, high=1.0
+    )
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Scores; with a least length also lengths and bands."""
+        return ("score", "n_tokens", "band") if self.length else ("score",)
 
     def select(self, rows: pd.DataFrame, chosen: Selection, rng: np.random.Generator) -> Selection:
-        """Weight 0 for rows whose score is below the threshold or missing."""
-        return chosen._replace(weight=chosen.weight * (scores(rows) >= self.threshold))
+        """Weight 0 for rows whose score is below the threshold or missing, or that are too short."""
+        chosen = chosen._replace(weight=chosen.weight * (scores(rows) >= self.threshold))
+        return chosen._replace(weight=chosen.weight * self._long(rows, chosen.weight > 0)) if self.length else chosen
+
+    def _long(self, rows: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
+        """Which rows (n,) are long enough beside the kept ones of their band."""
+        n = rows["n_tokens"].to_numpy(float, na_value=np.nan)
+        band = pd.factorize(rows["band"], use_na_sentinel=False)[0]
+        longest = np.zeros(band.max(initial=0) + 1)
+        known = kept & np.isfinite(n)
+        np.maximum.at(longest, band[known], n[known])
+        return ~(n < self.length * longest[band])
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,12 @@ class Splice(Component):
 
     slot = "selector"
     name = "splice"
-    sentence = "Cut responses before the first wrong step, join wrong and right ones, or keep the shortest."
+    sentence = "Join wrong and right responses, cut them before the first wrong step, or keep the shortest."
     source = "Step Back to Leap Forward: Self-Backtracking for Boosting Reasoning of Language Models"
     departs = "the right response begins anew behind the wrong pieces, without a learned backtrack token"
     draws = True
 
-    kind: str = knob("cut", "What is done.", choices=("cut", "join", "shorten", "swap"), shown=True)
+    kind: str = knob("join", "What is done.", choices=("cut", "join", "shorten", "swap"), shown=True)
     mark: str = knob(";", "What ends a piece; empty for single characters.")
     by: str = knob(
         "critic", "Whose share of steps cuts: a critic beside others, or the score.", choices=("critic", "score")

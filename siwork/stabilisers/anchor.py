@@ -103,18 +103,17 @@ def _with_past(train: pd.DataFrame, past: pd.DataFrame, rng: np.random.Generator
     luck = rng.random(len(train))
     by_problem = past.groupby("problem", sort=False).indices
     rejected = (train["side"] == "rejected").fillna(False).to_numpy(bool)
-    known = [problem in by_problem for problem in train["problem"].tolist()]
-    place = np.flatnonzero(rejected & np.array(known, bool))
+    known = np.array([problem in by_problem for problem in train["problem"].tolist()], bool)
+    place = np.flatnonzero(rejected & known)
     if not len(place):
         return train
     among = [by_problem[train["problem"].iloc[i]] for i in place]
-    taken = past.iloc[[int(group[int(luck[i] * len(group))]) for i, group in zip(place, among, strict=True)]]
-    changed = train.copy()
-    for name in _KEPT[1:]:
-        changed.iloc[place, changed.columns.get_loc(name)] = taken[name].array
-    if "taught" in changed:
-        changed.iloc[place, changed.columns.get_loc("taught")] = None
-    return changed
+    drawn = [int(group[int(luck[i] * len(group))]) for i, group in zip(place, among, strict=True)]
+    taken = past.iloc[drawn].set_index(train.index[place])
+    changed = {name: train[name].mask(rejected & known, taken[name].reindex(train.index)) for name in _KEPT[1:]}
+    if "taught" in train:
+        changed["taught"] = train["taught"].mask(rejected & known)
+    return train.assign(**changed)
 
 
 def _own_majority(state: State, train: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,7 +89,7 @@ def _revised(state: State, rows: pd.DataFrame, place: np.ndarray, said: list[str
     return new.assign(answer=state.task.answers(new))
 
 
-def _as(values: object, kind: pd.ArrowDtype) -> pd.arrays.ArrowExtensionArray:
+def _as(values: object, kind: Any) -> pd.arrays.ArrowExtensionArray:
     array = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
     return pd.arrays.ArrowExtensionArray(array.cast(kind.pyarrow_dtype))
 
