@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from siwork.policies import Plan
+from siwork.proposers.made import items_of, table_of
 from siwork.schema import KnobError, knob
 from siwork.slots import Component, State
-from siwork.tasks.base import Item, band, is_held_out, problem_table
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9~]+")  # the first word of a page
 _BATCH = 32
@@ -60,16 +60,14 @@ class Selfgen(Component):
     def propose(self, state: State, problems: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         """Problems of the round, with ids `made/<round>/<i>`. Raises KnobError when the model wrote none."""
         wanted = self.n or len(problems)
-        found: dict[str, Item] = {}
-        for prompt in self._written(state, problems["prompt"].tolist(), wanted * self.tries, rng):
-            item = None if is_held_out(prompt) else state.task.item(prompt)
-            if item is not None and len(found) < wanted:
-                found.setdefault(prompt, item)
-        if not found:
+        items = items_of(state.task, self._written(state, problems["prompt"].tolist(), wanted * self.tries, rng))[
+            :wanted
+        ]
+        if not items:
             raise KnobError(
                 f"{self}: the model wrote no problem of {state.task.name} in {wanted * self.tries} tries; raise steps or tries"
             )
-        return _table(state, found)
+        return table_of(state.task, items, [f"made/{state.round}/{i}" for i in range(len(items))])
 
     def _written(self, state: State, prompts: list[str], n: int, rng: np.random.Generator) -> Iterable[str]:
         """n prompts as the taught copy writes them."""
@@ -85,21 +83,3 @@ class Selfgen(Component):
         begun = [_WORD.match(state.task.page(rng)) for _ in range(n)]
         heads = [word.group() if word else "" for word in begun]
         return map(str, writer.continued([opening] * n, heads, 1, streams=streams).response)  # type: ignore[attr-defined]
-
-
-def _table(state: State, found: dict[str, Item]) -> pd.DataFrame:
-    hardness = np.array([item.hardness for item in found.values()])
-    difficulty = state.task.difficulty(hardness)  # type: ignore[attr-defined]
-    n = len(found)
-    return problem_table(
-        {
-            "problem": [f"made/{state.round}/{i}" for i in range(n)],
-            "split": ["train"] * n,
-            "task": [state.task.name] * n,
-            "prompt": list(found),
-            "difficulty": difficulty,
-            "band": band(difficulty),
-            "answer": [item.answer for item in found.values()],
-            "n_solutions": [item.n_solutions for item in found.values()],
-        }
-    )
