@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,8 @@ def replay(
     Held-out and beyond rows, closing rounds and every column but weight, pair and side stay as they are; no row is
     lost. A run is read one round at a time. The selector sees what it saw in the run: all train rows of the round in
     their stored order, and the round's own generator. So the run's own selector gives the stored weights again, of
-    every recipe: what stabilisers add to the training (real data, older rounds) is never a row.
+    every recipe: what stabilisers add to the training (real data, older rounds) is never a row, and knobs that one of them
+    tuned are as they were in that round.
 
     Rows stay those that the run's own policies wrote; what policies trained on the new weights would have written
     from round 1 on takes a new run, or a fork.
@@ -80,7 +81,8 @@ def _of_round(rows: pd.DataFrame, recipe: Recipe, runs: dict[str, Run], seed: in
         return rows
     checked = _checked(rows, recipe)
     own = int(info.get("seed", run.seed))  # a fork's first rounds may have another seed than the fork
-    return _put(rows, checked, train, _chosen(checked.iloc[train], recipe, own if seed is None else seed))
+    chosen = _chosen(checked.iloc[train], recipe, own if seed is None else seed, info.get("tuned"))
+    return _put(rows, checked, train, chosen)
 
 
 def _of_table(rows: pd.DataFrame, recipe: Recipe, rounds: int | Iterable[int] | None, seed: int | None) -> pd.DataFrame:
@@ -116,7 +118,7 @@ def _checked(rows: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     return check(rows[[name for name in names if name in rows]], needs=needs)
 
 
-def _chosen(train: pd.DataFrame, recipe: Recipe, seed: int) -> pd.DataFrame:
+def _chosen(train: pd.DataFrame, recipe: Recipe, seed: int, tuned: Mapping[str, float] | None = None) -> pd.DataFrame:
     """The train rows of one round as the selectors leave them."""
     run, r = train["run"].iloc[0], int(train["round"].iloc[0])
     scoring = [str(part) for part in recipe.selector if "score" in part.needs]
@@ -125,7 +127,7 @@ def _chosen(train: pd.DataFrame, recipe: Recipe, seed: int) -> pd.DataFrame:
             f"round {r} of {run!r} has no scores for {scoring[0]}: its recipe has no verifier; add gold or vote"
         )
     loop_rng, _ = luck(seed, r)
-    return recipe.select(train.reset_index(drop=True), lots_of(loop_rng)["selector"])
+    return recipe.select(train.reset_index(drop=True), lots_of(loop_rng)["selector"], tuned)
 
 
 def _put(rows: pd.DataFrame, typed: pd.DataFrame, place: np.ndarray, chosen: pd.DataFrame) -> pd.DataFrame:

@@ -33,7 +33,8 @@ PLAYED = [name for name in RECIPES if fits(name, "countdown", "tabular")]
 def small(name: str) -> Recipe:
     """The recipe with few samples and steps, its components as they are."""
     recipe = Recipe.read(name)
-    return Recipe(**{slot: tuple(map(_smaller, parts)) for slot, parts in recipe.slots.items()})
+    made = {slot: tuple(map(_smaller, parts)) for slot, parts in recipe.slots.items()}
+    return Recipe(**made | {"proposer": recipe.proposer})
 
 
 def _smaller(part: Any) -> Any:
@@ -56,7 +57,8 @@ class Permuted:
         return self.task.candidates(prompt, rng)[-1]
 
     def hinted(self, prompt: str, kind: str) -> str:
-        return f"{prompt}#no>"
+        other = self.task.draw(np.random.default_rng(len(prompt))).prompt
+        return str(self.task.with_text(prompt, self.task.hint_text(other, kind)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.task, name)

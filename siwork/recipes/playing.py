@@ -56,7 +56,7 @@ class Play(NamedTuple):
         rows = self._amended(state, self._sampled(state, problems))
         state = self._learned(state, rows)
         self.tell("select", 0.0)
-        rows = select(self.recipe.selector, state, rows, self.lots["selector"])
+        rows = select(self.recipe.selector, state.tuned, rows, self.lots["selector"])
         return rows, self._settled(state, self._fitted(self._remembered(state, rows), rows))
 
     # ── before the samples ─────────────────────────────────────────────────────────────────────────────
@@ -95,7 +95,7 @@ class Play(NamedTuple):
 
     def _drawn(self, part: Any, state: State, problems: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFrame:
         """The rows with those that each agent of the population adds."""
-        part = tuned(part, state)
+        part = tuned(part, state.tuned)
         for name, policy in state.agents.items():
             own = state.having(policy=policy, agent=name)
             new = part.sample(own, problems, rows, self.lots["sampler"], self.tell)
@@ -176,9 +176,9 @@ def _apart(state: State, started: State) -> State:
     return state.populated({n: p.copy() if id(p) in before else p for n, p in state.agents.items()})
 
 
-def tuned(part: Any, state: State) -> Any:
+def tuned(part: Any, knobs: Mapping[str, float]) -> Any:
     """A component with those of its knobs exchanged that a stabiliser has tuned."""
-    told = {name: value for name, value in state.tuned.items() if hasattr(part, name)}
+    told = {name: value for name, value in knobs.items() if hasattr(part, name)}
     return replace(part, **told) if told else part
 
 
@@ -192,12 +192,13 @@ def judge(verifiers: Sequence[Any], state: State, rows: pd.DataFrame, rng: np.ra
     return rows.assign(verifier=_text(verifiers[0].name, len(rows)))
 
 
-def select(selectors: Sequence[Any], state: State | None, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """The rows with `weight`, `pair` and `side` as the selectors set them; without any, everything is kept."""
+def select(
+    selectors: Sequence[Any], knobs: Mapping[str, float], rows: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """The rows with `weight`, `pair` and `side` as the selectors set them, some knobs tuned; without any, everything is kept."""
     chosen = Selection.all(len(rows))
     for part in selectors:
-        part = part if state is None else tuned(part, state)
-        chosen = part.select(rows, chosen, rng)
+        chosen = tuned(part, knobs).select(rows, chosen, rng)
     return selected(rows, chosen)
 
 

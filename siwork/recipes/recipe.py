@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -122,9 +123,14 @@ class Recipe:
         """The rows with the verifiers' scores: the first as `score`, further ones as `score_<name>`."""
         return judge(self.verifier, state, rows, rng)
 
-    def select(self, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-        """The rows with `weight`, `pair` and `side` as the selectors set them; without any, everything is kept."""
-        return select(self.selector, None, rows, rng)
+    def select(
+        self, rows: pd.DataFrame, rng: np.random.Generator, tuned: Mapping[str, float] | None = None
+    ) -> pd.DataFrame:
+        """The rows with `weight`, `pair` and `side` as the selectors set them; without any, everything is kept.
+
+        tuned : knobs that a stabiliser has set, by name
+        """
+        return select(self.selector, tuned or {}, rows, rng)
 
     def judge_only(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         """The rows with scores and weight 0: measured, never trained on."""

@@ -44,10 +44,14 @@ class Mix(Component):
     name = "mix"
     sentence = "Mix real or older accepted data into the training rows."
     source = "A tale of tails: Model collapse as a change of scaling laws"
-    reads_gold = True
 
     kind: str = knob("real", "What is mixed in.", choices=("real", "replay", "accumulate"), shown=True)
     share: float = knob(0.2, "Share of the training weight that is mixed in (real, replay).", low=0.0, high=0.99)
+
+    @property
+    def reads_gold(self) -> bool:
+        """Whether real data are mixed in, which the answer key writes."""
+        return self.kind == "real"
 
     @property
     def asks(self) -> tuple[str, ...]:
