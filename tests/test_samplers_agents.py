@@ -109,3 +109,15 @@ def test_what_a_teacher_says_is_learned(tmp_path):
 def test_an_unknown_teacher_is_a_sentence():
     with pytest.raises(KnobError, match=r"roles: knob 'by' is self, base or a policy such as hf"):
         Roles("teacher", by="tinny")
+
+
+def test_the_policy_cannot_teach_itself():
+    with pytest.raises(KnobError, match="the teacher is another policy, got by=self"):
+        Roles("teacher", by="self")
+
+
+def test_a_population_has_one_teacher(state, problems):
+    first = Roles("teacher", k=2).sample(state.having(agent="agent-0"), problems, None, rng(), silent)
+    again = Roles("teacher", k=2).sample(state.having(agent="agent-1"), problems, first, rng(), silent)
+    assert len(first) > 0
+    assert again.empty

@@ -23,7 +23,8 @@ class Roles(Drawing):
     kind=debate: for each first attempt, the note in the prompt is what a response of others with their commonest answer states: of
     the other agents where there is a population, else of the other half of the samples (odd to even, even to odd). Ties
     go to the answer that was given first; where nobody else gave a readable answer there is no second turn. kind=teacher: `k`
-    completions of each problem by another policy, never trained here; log-probabilities are those of the policy that learns.
+    completions of each problem by another policy, never trained here; log-probabilities are those of the policy that learns, and a
+    population shares them.
 
     Source: "Multiagent Finetuning". Departs from it in: agents see the others' commonest answer in place of a summary of all, and
     revised answers train generators as first ones do.
@@ -44,6 +45,8 @@ class Roles(Drawing):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_by(self.name, self.by)
+        if self.by == "self":
+            raise KnobError("roles: the teacher is another policy, got by=self; take base or a policy's call")
 
     @property
     def asks(self) -> tuple[str, ...]:
@@ -79,7 +82,10 @@ class Roles(Drawing):
     def _teach(
         self, state: State, problems: pd.DataFrame, judged: pd.DataFrame | None, rng: np.random.Generator
     ) -> pd.DataFrame:
+        if judged is not None and (judged["agent"] == "teacher").any():
+            problems = problems.iloc[:0]  # of a population only the first agent asks
         teacher = named_policy(self.by, state.policy, state.base, state.task)
+        teacher.register(problems)
         streams = rng.integers(0, 2**64, (len(problems), self.k), dtype=np.uint64)
         out = teacher.sample(problems["prompt"].tolist(), self.k, temperature=self.temperature, streams=streams)
         ended = np.flatnonzero(out.finished)  # a response that was cut off teaches nothing
