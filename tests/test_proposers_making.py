@@ -72,7 +72,7 @@ def test_a_run_plays_with_them_and_is_measured(tmp_path):
     assert train["problem"].str.startswith("made/").all()
     table = siwork.measure(run)
     assert table.loc[table["metric"] == "tail_share", "value"].notna().any()
-    assert siwork.diagnose(run)
+    assert siwork.diagnose(table)
 
 
 def test_a_policy_that_lists_candidates_cannot_write(tmp_path):
