@@ -48,6 +48,33 @@ def test_a_tie_goes_to_one_of_the_tied_at_random():
     assert seen == {(1.0, 0.0), (0.0, 1.0)}
 
 
+def test_ballots_weigh_by_their_agents_agreement_with_itself():
+    # problem a: agent 0 says x x y -> 2/3; agent 1 says y z (one unreadable) -> 1/2.
+    # x: 2 * 2/3 = 4/3, y: 2/3 + 1/2 = 7/6, z: 1/2, together 3; problem b: agent 1 alone
+    table = rows("aaaaaab", ["x", "x", "y", "y", "z", None, "q"])
+    table["agent"] = ["agent-0"] * 3 + ["agent-1"] * 4
+    weighed = [4 / 9, 4 / 9, 7 / 18, 7 / 18, 1 / 6, 0.0, 1.0]
+    assert Vote(by="agent").score(STATE, table, rng()) == pytest.approx(weighed)
+    majority = Vote(count="majority", by="agent")
+    assert all(majority.score(STATE, table, rng(s)).tolist() == [1, 1, 0, 0, 0, 0, 1] for s in range(9))
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "y", None])), min_size=1, max_size=20))
+def test_one_agent_alone_votes_as_ever(drawn):
+    table = rows([d[0] for d in drawn], [d[1] for d in drawn])
+    table["agent"] = "policy"
+    for count in ("share", "majority"):
+        one, other = (Vote(count=count, by=by).score(STATE, table, rng()) for by in ("one", "agent"))
+        assert one == pytest.approx(other, abs=1e-12)
+
+
+def test_agents_that_agree_break_no_tie_of_equal_votes():
+    table = rows("aaaa", ["x", "x", "y", "y"])
+    table["agent"] = ["agent-0", "agent-0", "agent-1", "agent-1"]
+    seen = {tuple(Vote(count="majority", by="agent").score(STATE, table, rng(s))) for s in range(30)}
+    assert seen == {(1.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0)}
+
+
 @pytest.mark.parametrize("count", ["share", "majority"])
 def test_nothing_readable_scores_nothing(count):
     assert Vote(count=count).score(STATE, rows("ab", [None, None]), rng()).tolist() == [0.0, 0.0]

@@ -64,7 +64,8 @@ class Vote(Component):
 
     Source: Self-consistency (share of votes); "Can Large Reasoning Models Self-Train?" (majority as reward).
     Completions without a readable answer cast no vote and score 0. Ties for the majority go to one of the tied
-    answers at random.
+    answers at random. With by=agent each ballot weighs as much as its agent agrees with itself on the problem: the share of the
+    agent's readable answers that its own majority holds ("Wisdom of the Crowd", several models' votes by self-consistency).
     """
 
     slot = "verifier"
@@ -76,6 +77,11 @@ class Vote(Component):
         "share",
         "Score: the share of votes an answer got, or 1 for the majority's answer only.",
         choices=("share", "majority"),
+    )
+    by: str = knob(
+        "one",
+        "What a ballot weighs: one, or the agreement of its agent with itself on the problem.",
+        choices=("one", "agent"),
     )
 
     @property
@@ -89,17 +95,29 @@ class Vote(Component):
         answer, _ = pd.factorize(rows["answer"])  # -1: unreadable
         voted = answer >= 0
         ballot, _ = pd.factorize(problem[voted] * (answer.max(initial=0) + 1) + answer[voted])
-        votes = np.bincount(ballot)
-        total = np.bincount(problem[voted], minlength=problem.max(initial=0) + 1)
+        weight = np.ones(len(ballot)) if self.by == "one" else _agreement(rows, problem, voted, ballot)
+        votes = np.bincount(ballot, weight)
+        total = np.bincount(problem[voted], weight, minlength=problem.max(initial=0) + 1)
         score = np.zeros(len(rows))
         score[voted] = votes[ballot] / total[problem[voted]]
         return score if self.count == "share" else _majority(problem, voted, ballot, votes, rng)
 
 
+def _agreement(rows: pd.DataFrame, problem: np.ndarray, voted: np.ndarray, ballot: np.ndarray) -> np.ndarray:
+    """Share (m,) of its agent's votes on the problem that the agent's majority holds, for each row that voted."""
+    agent, _ = pd.factorize(rows["agent"])
+    group, _ = pd.factorize(problem[voted] * (agent.max(initial=0) + 1) + agent[voted])
+    own, inverse = np.unique(np.stack([group, ballot], axis=1), axis=0, return_inverse=True)
+    most = np.zeros(group.max(initial=-1) + 1)
+    np.maximum.at(most, own[:, 0], np.bincount(inverse.ravel(), minlength=len(own)))
+    return (most / np.maximum(np.bincount(group, minlength=len(most)), 1))[group]
+
+
 def _majority(
     problem: np.ndarray, voted: np.ndarray, ballot: np.ndarray, votes: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    strength = votes + rng.random(len(votes))  # the fraction breaks ties and nothing else
+    level = np.unique(np.round(votes, 9), return_inverse=True)[1].ravel()  # whole numbers, equal for equal votes
+    strength = level + 1.0 + rng.random(len(votes))  # the fraction breaks ties and nothing else
     best = np.zeros(problem.max(initial=0) + 1)
     np.maximum.at(best, problem[voted], strength[ballot])
     score = np.zeros(len(problem))

@@ -14,12 +14,12 @@ def row_keys(rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """A 64-bit key of each row (n,) uint64 from its problem, sample and response, and one draw; equal rows share one."""
     sample = rows["sample"].tolist() if "sample" in rows else [0] * len(rows)
     told = zip(rows["problem"].tolist(), sample, rows["response"].tolist(), strict=True)
-    return _salted([f"{problem}\0{number}\0{response}" for problem, number, response in told], rng)
+    return keys_of([f"{problem}\0{number}\0{response}" for problem, number, response in told], rng)
 
 
 def text_luck(texts: Sequence[str], rng: np.random.Generator) -> np.ndarray:
     """A number in [0, 1) of each text (n,), from the text and one draw."""
-    return uniform(_salted(texts, rng))
+    return uniform(keys_of(texts, rng))
 
 
 def fold_of(texts: Sequence[str], folds: int) -> np.ndarray:
@@ -28,7 +28,8 @@ def fold_of(texts: Sequence[str], folds: int) -> np.ndarray:
     return np.array([known[text] for text in texts], np.int64)
 
 
-def _salted(texts: Sequence[str], rng: np.random.Generator) -> np.ndarray:
+def keys_of(texts: Sequence[str], rng: np.random.Generator) -> np.ndarray:
+    """A 64-bit key of each text (n,) uint64, from the text and one draw."""
     salt = rng.integers(0, 2**64, 1, dtype=np.uint64)
     keys = np.array([key_of(str(text)) for text in texts], np.uint64)
     return scramble(keys ^ scramble(salt))

@@ -78,12 +78,7 @@ class Orm(Scored):
             return self._start(state, rows)
         if rows.empty:
             return np.zeros(0)
-        prompt = rows["prompt"].tolist()
-        seen = set(known.rows["prompt"].tolist())
-        model = np.where([text in seen for text in prompt], fold_of(prompt, FOLDS), FOLDS)
-        x, weights = self._features(state, rows), known.arrays["weights"]
-        odds = np.stack([x @ w[:-1] + w[-1] for w in weights], axis=1)
-        return expit(odds[np.arange(len(rows)), model])
+        return foretold(self._features(state, rows), rows["prompt"].tolist(), known)
 
     def _start(self, state: State, rows: pd.DataFrame) -> np.ndarray:
         found = np.full(len(rows), np.nan)
@@ -108,10 +103,19 @@ class Orm(Scored):
         return text_features(rows) if self.on == "text" else hidden_features(state.base, rows)
 
 
-def fitted(x: Any, right: np.ndarray, fold: np.ndarray, penalty: float) -> np.ndarray:
+def foretold(x: Any, prompt: list[str], known: Learned) -> np.ndarray:
+    """P(right) (n,) of features x (n, d), by the models of other folds for prompts that were fitted on."""
+    seen = set(known.rows["prompt"].tolist())
+    model = np.where([text in seen for text in prompt], fold_of(prompt, FOLDS), FOLDS)
+    odds = np.stack([x @ w[:-1] + w[-1] for w in known.arrays["weights"]], axis=1)
+    return expit(odds[np.arange(len(prompt)), model])
+
+
+def fitted(x: Any, right: np.ndarray, fold: np.ndarray, penalty: float, times: np.ndarray | None = None) -> np.ndarray:
     """Logistic regressions (FOLDS + 1, d + 1), the last column the intercept: without each fold, and of all rows.
 
-    x : (n, d) features, dense or sparse; right : bool (n,); fold : int (n,). A model is NaN where its rows are of one class.
+    x : (n, d) features, dense or sparse; right : bool (n,); fold : int (n,); times : (n,) how often each row counts, None for
+    once. A model is NaN where its rows are of one class.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -120,7 +124,7 @@ def fitted(x: Any, right: np.ndarray, fold: np.ndarray, penalty: float) -> np.nd
         use = np.flatnonzero(fold != i)
         if len(np.unique(right[use])) == 2:
             model = LogisticRegression(C=1 / penalty, solver="lbfgs", max_iter=5000, tol=1e-5)
-            model.fit(x[use], right[use])
+            model.fit(x[use], right[use], None if times is None else times[use])
             found[i] = np.r_[model.coef_[0], model.intercept_]
     return found
 
