@@ -6,69 +6,16 @@ Each update names an objective J(logp) and returns its exact derivative c_i = �
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.special import expit, log_expit
 
 from siwork.policies import Plan
 from siwork.schema import knob
 from siwork.slots import Component, State
-
-
-def _batches(units: np.ndarray, size: int, steps: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """`steps` batches of row numbers: units (m, w) are shuffled, used up, and shuffled again."""
-    size = max(1, min(size // units.shape[1], len(units)))
-    passes = max(1, -(-steps * size // len(units)))
-    order = np.concatenate([rng.permutation(len(units)) for _ in range(passes)])
-    return [units[order[i * size : (i + 1) * size]].ravel() for i in range(steps)]
-
-
-def _plan(
-    rows: pd.DataFrame,
-    batches: list[np.ndarray],
-    coefficients: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    rate: float,
-    constant: bool = False,
-) -> Plan:
-    return Plan(
-        *texts_of(rows),
-        batches,
-        coefficients,
-        rate,
-        constant,
-    )
-
-
-def _texts(column: pd.Series) -> pa.Array:
-    texts = pa.array(column, pa.string())
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-
-
-def texts_of(rows: pd.DataFrame) -> tuple[pa.Array, pa.Array, np.ndarray]:
-    """What is trained on: prompts, responses, and whether they end, each (n,).
-
-    A row's own prompt and response, but for its context (`asked`) and its `taught` text where it has one; a taught text that the
-    response begins with has no end.
-    """
-    prompt, response = _texts(rows["prompt"]), _texts(rows["response"])
-    finished = rows["finished"].to_numpy(bool)
-    if "asked" in rows:
-        prompt = pc.coalesce(_texts(rows["asked"]), prompt)
-    if "taught" in rows:
-        taught = _texts(rows["taught"]).to_pylist()
-        said = response.to_pylist()
-        cut = [
-            text is not None and text != own and own.startswith(text) for text, own in zip(taught, said, strict=True)
-        ]
-        other = np.array([text is not None for text in taught], bool)
-        finished = np.where(other, ~np.array(cut, bool), finished)
-        response = pc.coalesce(pa.array(taught, pa.string()), response)
-    return prompt, response, finished
+from siwork.updates.plans import batches_of, plan_of, reference_of
 
 
 class Fitting(Component):
@@ -104,8 +51,8 @@ class Sft(Trained):
         if kept.empty:
             return None
         weight = kept["weight"].to_numpy(float)
-        batches = _batches(np.arange(len(kept))[:, None], self.batch, self.steps, rng)
-        return _plan(kept, batches, lambda logp, index: self.coefficients(weight[index]), self.rate, constant=True)
+        batches = batches_of(np.arange(len(kept))[:, None], self.batch, self.steps, rng)
+        return plan_of(kept, batches, lambda logp, index: self.coefficients(weight[index]), self.rate, constant=True)
 
     @staticmethod
     def objective(logp: np.ndarray, weight: np.ndarray) -> float:
@@ -146,9 +93,9 @@ class Pg(Trained):
         if not len(alive):
             return None
         used, advantage = used.iloc[alive], advantage[alive]
-        old = _reference(state, used)
-        batches = _batches(np.arange(len(used))[:, None], self.batch, self.steps, rng)
-        return _plan(
+        old = reference_of(state, used)
+        batches = batches_of(np.arange(len(used))[:, None], self.batch, self.steps, rng)
+        return plan_of(
             used, batches, lambda logp, index: self.coefficients(logp, old[index], advantage[index]), self.rate
         )
 
@@ -179,7 +126,8 @@ class Pref(Trained):
 
     J = mean over pairs of log σ(m), m = β [(log π − log π_ref)(chosen) − (log π − log π_ref)(rejected)];
     c = ± β σ(−m) / pairs. Source: Rafailov et al. 2023, eq. 7. The reference is the policy at the start of the
-    round (iterative DPO), or the base policy.
+    round (iterative DPO), or the base policy. With weighted=true each pair's term is multiplied by the weight w of its
+    chosen row ("Self-Consistency Preference Optimization").
     """
 
     name = "pref"
@@ -190,6 +138,7 @@ class Pref(Trained):
     reference: str = knob(
         "round", "Reference: the policy at the start of the round, or the base.", choices=("round", "base")
     )
+    weighted: bool = knob(False, "Whether a pair counts as much as its chosen row weighs.")
 
     def plan(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> Plan | None:
         """Steps over whole pairs; None when there are none."""
@@ -198,61 +147,26 @@ class Pref(Trained):
             return None
         paired = paired.sort_values(["pair", "side"], kind="stable")  # chosen before rejected in each pair
         held = state.having(policy=state.base) if self.reference == "base" else state
-        reference = _reference(held, paired)
-        batches = _batches(np.arange(len(paired)).reshape(-1, 2), self.batch, self.steps, rng)
-        return _plan(paired, batches, lambda logp, index: self.coefficients(logp, reference[index]), self.rate)
+        reference = reference_of(held, paired)
+        weight = paired["weight"].to_numpy(float) if self.weighted else np.ones(len(paired))
+        batches = batches_of(np.arange(len(paired)).reshape(-1, 2), self.batch, self.steps, rng)
+        return plan_of(
+            paired, batches, lambda logp, i: self.coefficients(logp, reference[i], weight[i][0::2]), self.rate
+        )
 
     def margin(self, logp: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """m of each pair (b/2,); rows are chosen, rejected, chosen, rejected …"""
         gain = self.beta * (logp - reference)
         return gain[0::2] - gain[1::2]
 
-    def objective(self, logp: np.ndarray, reference: np.ndarray) -> float:
-        """Mean log σ(m) of a batch of pairs."""
-        return float(log_expit(self.margin(logp, reference)).mean())
+    def objective(self, logp: np.ndarray, reference: np.ndarray, weight: np.ndarray | float = 1.0) -> float:
+        """Mean w log σ(m) of a batch of pairs; weight w : (b/2,), or one for all."""
+        return float((weight * log_expit(self.margin(logp, reference))).mean())
 
-    def coefficients(self, logp: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """± β σ(−m) / pairs, (b,)."""
-        pull = self.beta * expit(-self.margin(logp, reference)) / (len(logp) / 2)
+    def coefficients(self, logp: np.ndarray, reference: np.ndarray, weight: np.ndarray | float = 1.0) -> np.ndarray:
+        """± w β σ(−m) / pairs, (b,)."""
+        pull = weight * self.beta * expit(-self.margin(logp, reference)) / (len(logp) / 2)
         return np.stack([pull, -pull], axis=1).ravel()
-
-
-@dataclass(frozen=True)
-class Neg(Trained):
-    """Unlikelihood on the rows that failed: J = −α mean_i [−log(1 − q_i)], q = π^(1/length) the mean token probability.
-
-    c_i = −α q_i / ((1 − q_i) length_i n), with q at most 1 − 1e-3. Source: Welleck et al. 2020, sequence level.
-    Departs from it in: one probability a response, the geometric mean over its tokens.
-    """
-
-    name = "neg"
-    sentence = "Push away from the rows that failed (unlikelihood)."
-    source = "Neural Text Generation with Unlikelihood Training"
-    departs = "one probability a response, the geometric mean over its tokens"
-
-    alpha: float = knob(1.0, "Strength of the push.", low=0.0, high=100.0)
-    threshold: float = knob(0.5, "Scores below it count as failed.", low=0.0, high=1.0)
-    steps: int = knob(20, "Optimiser steps a round.", low=0, high=100_000, unit="steps")
-    rate: float = knob(0.3, "Learning rate as a share of the policy's own.", low=0.0, high=100.0)
-
-    def plan(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> Plan | None:
-        """Steps over the scored rows below the threshold; None when there are none."""
-        score = rows["score"].to_numpy(float, na_value=np.inf)
-        failed = rows[score < self.threshold]
-        if failed.empty:
-            return None
-        length = np.maximum(failed["n_tokens"].to_numpy(float), 1.0)
-        batches = _batches(np.arange(len(failed))[:, None], self.batch, self.steps, rng)
-        return _plan(failed, batches, lambda logp, index: self.coefficients(logp, length[index]), self.rate)
-
-    def objective(self, logp: np.ndarray, length: np.ndarray) -> float:
-        """α mean log(1 − q) of a batch."""
-        return float(self.alpha * np.log1p(-_mean_probability(logp, length)).mean())
-
-    def coefficients(self, logp: np.ndarray, length: np.ndarray) -> np.ndarray:
-        """−α q / ((1 − q) length n), (b,)."""
-        q = _mean_probability(logp, length)
-        return -self.alpha * q / (1 - q) / length / len(logp)
 
 
 @dataclass(frozen=True)
@@ -266,12 +180,3 @@ class Nofit(Fitting):
     def plan(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> Plan | None:
         """Nothing to do."""
         return None
-
-
-def _mean_probability(logp: np.ndarray, length: np.ndarray) -> np.ndarray:
-    return np.minimum(np.exp(logp / length), 1 - 1e-3)
-
-
-def _reference(state: State, rows: pd.DataFrame) -> np.ndarray:
-    """Log-probability (n,) of the rows under the state's policy, for the prompt without a hint."""
-    return state.policy.logp(*texts_of(rows))
