@@ -6,6 +6,8 @@ import pytest
 from samplers_made import Permuted, rounds, started
 
 LINES = [
+    "seed · cot(k=4) + roles(debate) · vote · correct · sft(steps=3)",
+    "seed · cot(k=2) + roles(teacher, k=2) · vote · correct · sft(steps=3)",
     "seed · cot(k=2) + memory(k=2, n=2) · vote · correct · sft(steps=3)",
     "seed · cot(k=3) + mutate(n=2) · vote(count=majority) · sft(steps=3)",
     "seed · explore(pool, k=3) · vote · correct · sft(steps=3)",
@@ -20,6 +22,7 @@ LINES = [
     "seed · cot(k=3) + refine(on=all, turns=2) · vote · sft(steps=3)",
 ]
 WRITERS = [
+    "seed · cot(k=4) + roles(debate) · vote · correct · sft(steps=2)",
     "seed · cot(k=2) + memory(k=1) + mutate(n=1, on=all) · vote · correct · sft(steps=2)",
     "seed · search(k=3, beam=1) · vote · sft(steps=2)",
     "seed · explore(forget, k=4) · vote · pg(steps=2)",

@@ -2,7 +2,7 @@
 
 `rollouts` is the one place where a completion becomes a row; `plain` holds independent completions, `refine` further attempts,
 `explore` a pool and a policy that forgets, `search` a tree of beginnings,
-`memory` own notes, `mutate` small changes; `judged` reads the rows before and keeps those behind.
+`memory` own notes, `mutate` small changes, `roles` a debate and a teacher; `judged` reads the rows before and keeps those behind.
 """
 
 from siwork.samplers.explore import Explore
@@ -10,7 +10,20 @@ from siwork.samplers.memory import Memory
 from siwork.samplers.mutate import Mutate
 from siwork.samplers.plain import Cot, Hint
 from siwork.samplers.refine import Refine
+from siwork.samplers.roles import Roles
 from siwork.samplers.rollouts import next_sample, rollout, written
 from siwork.samplers.search import Search
 
-__all__ = ["Cot", "Explore", "Hint", "Memory", "Mutate", "Refine", "Search", "next_sample", "rollout", "written"]
+__all__ = [
+    "Cot",
+    "Explore",
+    "Hint",
+    "Memory",
+    "Mutate",
+    "Refine",
+    "Roles",
+    "Search",
+    "next_sample",
+    "rollout",
+    "written",
+]

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
-from siwork.policies import POLICIES, Policy, policy_of
-from siwork.schema import KnobError, RecipeError, nearest, parse_call
+from siwork.policies import Policy
+from siwork.policies.named import check_named as check_by
+from siwork.policies.named import named_policy
 from siwork.slots import State
 
+__all__ = ["BY", "asked_policy", "check_by"]
+
 BY = 'Who is asked: self (the policy of the round), base (of round 0), or a policy such as hf("path/to/model").'
-_OPEN: OrderedDict[tuple[str, str], Policy] = OrderedDict()
-_MOST = 2  # policies kept open
-
-
-def check_by(owner: str, by: str) -> None:
-    """Raises KnobError when `by` names nobody that could be asked; nothing is opened yet."""
-    if by in ("self", "base"):
-        return
-    try:
-        name = parse_call(by).name
-    except RecipeError as error:
-        raise KnobError(f"{owner}: knob 'by' is self, base or a policy's call, got {by!r} ({error})") from None
-    if name not in POLICIES:
-        raise KnobError(
-            f"{owner}: knob 'by' is self, base or a policy such as hf(\"path\"), got {by!r}; "
-            f"{nearest(name, ['self', 'base', *POLICIES])}"
-        )
 
 
 def asked_policy(by: str, state: State) -> Policy:
@@ -33,12 +17,4 @@ def asked_policy(by: str, state: State) -> Policy:
 
     Raises KnobError or MissingExtra when it cannot be had.
     """
-    if by in ("self", "base"):
-        return state.policy if by == "self" else state.base
-    key = (by, str(state.task))
-    if key not in _OPEN:
-        _OPEN[key] = policy_of(by, state.task)
-        while len(_OPEN) > _MOST:
-            _OPEN.popitem(last=False)
-    _OPEN.move_to_end(key)
-    return _OPEN[key]
+    return named_policy(by, state.task, state.policy, state.base)
