@@ -32,6 +32,7 @@ class TaskContract:
     task: ClassVar[Synthetic]
     others: ClassVar[tuple[Synthetic, ...]]
     n: ClassVar[int] = 120  # problems a split
+    easiest_beyond: ClassVar[float] = 0.8  # every problem of beyond is harder, as a rank among those trained on
 
     def every(self) -> tuple[Synthetic, ...]:
         return (self.task, *self.others)
@@ -58,7 +59,7 @@ class TaskContract:
         assert not longer["prompt"].map(is_held_out).any()
         assert held_out["prompt"].map(is_held_out).all()
         assert not set(longer["prompt"]) & set(beyond["prompt"])
-        assert (beyond["difficulty"] > 0.8).all()
+        assert (beyond["difficulty"] > self.easiest_beyond).all()
 
     def test_written_responses_are_right_and_short_enough(self) -> None:
         for task in self.every():
@@ -70,9 +71,9 @@ class TaskContract:
                 assert len(tokens(task, response)) + 1 <= task.max_tokens
                 assert tokens(task, prompt)
                 if answer is not None:
-                    assert task.answer(prompt, response) == answer
-                    assert task.solutions(prompt) == {answer}
-                    assert n_solutions == 1
+                    right = task.solutions(prompt) or ()
+                    assert {answer, task.answer(prompt, response)} <= set(right)
+                    assert n_solutions == len(right)
 
     def test_candidates_are_different_and_both_right_and_wrong(self) -> None:
         for task in self.every():
@@ -159,7 +160,7 @@ class TaskContract:
                     assert task.is_right(other, response) == task.is_right(item.prompt, response)
                 changed += other != item.prompt
             assert changed >= 30
-            with pytest.raises(KnobError, match=f"a prompt of {task.name}|a {task.name} prompt"):
+            with pytest.raises(KnobError, match=f"a (prompt of {task.name}|{task.name} prompt) "):
                 task.paraphrase("no prompt", rng())
 
     def test_hindsight_gives_a_problem_that_is_answered(self) -> None:
@@ -243,7 +244,9 @@ class TaskContract:
 
     def test_foreign_prompts_are_refused_where_a_response_must_be_made(self) -> None:
         for make in (self.task.write, self.task.candidates):
-            with pytest.raises(KnobError, match=f"a prompt of {self.task.name} .*got 'no prompt'"):
+            with pytest.raises(
+                KnobError, match=f"a (prompt of {self.task.name}|{self.task.name} prompt) .*got 'no prompt'"
+            ):
                 make("no prompt", rng())
         assert not self.task.is_right("no prompt", self.task.write(self.task.draw(rng()).prompt, rng()))
         assert self.task.solutions("no prompt") is None

@@ -117,3 +117,15 @@ def test_too_many_problems_say_how_many_there_are() -> None:
         Add(digits=1).problems("train", 200)
     with pytest.raises(KnobError, match="'digits' must be in 1 … 20, got 21"):
         Add(digits=21)
+
+
+def test_anybodys_sum_is_a_problem_up_to_the_length_of_beyond() -> None:
+    task = Add(digits=2)
+    assert task.item("321+54=") == ("321+54=", 3.0, "168", 1)  # 123 + 45
+    assert task.item("111111+1=") is not None
+    assert task.item("1111111+1=") is None
+    assert task.item("321+054=") is not None  # reversed: 450
+    assert task.item("321+540=") is None  # reversed: 045
+    assert task.paraphrase("321+54=", rng()) == "54+321="
+    assert task.paraphrase("5+5=", rng()) == "5+5="
+    assert all(text == "" or text.isdigit() for text in task.page(rng()).split("+"))

@@ -20,9 +20,16 @@ from siwork.schema import KnobError, parse_call
 from siwork.tasks.arithmetic import Leaf, canonical, combine, form, leaves, parse, show, value
 from siwork.tasks.base import is_held_out
 from siwork.tasks.countdown import Countdown
+from tasks_contract import TaskContract
 
 TASK, PLAIN = Countdown(), Countdown(operators="no_division")
 PROMPTS = ("3 5 7=22:", "1 1 5 5=5:", "8 3 8 3=24:", "2 4 6 9 7=41:")
+
+
+class TestCountdownContract(TaskContract):
+    task = Countdown()
+    others = (Countdown(fewest=4), Countdown(numbers=3, largest=25, limit=200), PLAIN)
+    easiest_beyond = 0.5  # one number more, but some have many solutions
 
 
 def valued(numbers, operators):
@@ -444,3 +451,69 @@ def test_knobs_out_of_range_are_refused(named):
 def test_a_task_read_back_from_its_formula_is_the_same(task):
     call = parse_call(str(task))
     assert Countdown.build(call.args, call.named) == task
+
+
+# ── what a component may ask ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("response", "other"),
+    [
+        ("3+5*7", "3 5 7=38:"),
+        ("(3 + 7) / 5", "3 5 7=2:"),
+        ("3*5+7", None),  # right already
+        ("3-5*7", None),  # below 1
+        ("7/5+3", None),  # no whole number
+        ("3*5*7", None),  # 105, above the limit
+        ("3+5", None),
+        ("3+5*", None),
+        ("7/(3-3)+5", None),
+    ],
+)
+def test_hindsight_by_hand(response, other):
+    assert TASK.relabel("3 5 7=22:", response) == other
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_one"),
+    [
+        ("3 5 7=22:", True),
+        ("3 5=15:", True),
+        ("3 5 7 2 9=22:", True),  # one number more, as beyond has
+        ("3 5 7 2 9 4=22:", False),
+        ("3 5=99:", False),  # no solution
+        ("3 12=36:", False),  # above `largest`
+        ("9 9 9=729:", False),  # above the limit
+        ("3 5 7=22", False),
+        ("3 5 7=22:#3*5>", False),
+    ],
+)
+def test_anybodys_prompt_is_a_problem_within_the_knobs(prompt, is_one):
+    assert (TASK.item(prompt) is not None) == is_one
+
+
+def test_paraphrases_are_the_other_orders():
+    found = {TASK.paraphrase("3 5 7=22:", np.random.default_rng(seed)) for seed in range(80)}
+    assert found == {f"{a} {b} {c}=22:" for a, b, c in permutations((3, 5, 7))} - {"3 5 7=22:"}
+    assert TASK.paraphrase("2 2=4:", np.random.default_rng(0)) == "2 2=4:"
+
+
+def test_mutants_have_another_operator_or_two_numbers_exchanged():
+    found = {TASK.mutate("3 5 7=22:", "3*5+7", np.random.default_rng(seed)) for seed in range(200)}
+    assert found == {"3+5+7", "3-5+7", "3/5+7", "3*5-7", "3*5*7", "3*5/7", "5*3+7", "7*5+3", "3*7+5"}
+    assert "/" not in "".join(PLAIN.mutate("3 5=15:", "3*5", np.random.default_rng(seed)) for seed in range(40))
+
+
+@pytest.mark.parametrize(
+    ("response", "pieces"),
+    [
+        ("3*5+7", ("3*", "5+", "7")),
+        ("(3+4)*2", ("(3+", "4)*", "2")),
+        ("12", ("12",)),
+        ("", ()),
+        ("3*", ("3*",)),
+        ("-3", ("-", "3")),
+    ],
+)
+def test_pieces_end_in_an_operator(response, pieces):
+    assert TASK.pieces(response) == pieces

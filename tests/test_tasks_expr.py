@@ -297,3 +297,64 @@ def test_fifths_hold_similar_shares_of_the_problems() -> None:
     share = Expr().problems("train", 400)["band"].value_counts(normalize=True)
     assert share.between(0.1, 0.35).all()
     assert len(share) == 5
+
+
+@pytest.mark.parametrize(
+    ("response", "repaired"),
+    [
+        ("3+4=7;7*2=14;14-5=9", {"3+4=7;7*2=14;14-5=9"}),
+        ("3+4=8;8*2=16;16-5=9", {"3+4=8;8*2=16;16-5=9"}),  # right by its value
+        ("3+4=7;7*2=15;15-5=10", {"3+4=7;7*2=14;14-5=9"}),
+        ("3+4=8;8*2=16;16-5=11", {"3+4=7;7*2=14;14-5=9"}),
+        ("3+4=7;7*2=14;14-5=9;1", {"3+4=7;7*2=14;14-5=9"}),
+        ("3+4=7", {"3+4=7;7*2=14;14-5=9"}),
+        ("3+4", {None}),
+        ("8", {None}),
+        ("", {None}),
+    ],
+)
+def test_repair_by_hand(response: str, repaired: set[str | None]) -> None:
+    assert {Expr().repair("((3+4)*2)-5=", response, rng(seed)) for seed in range(5)} == repaired
+
+
+def test_repair_keeps_right_steps_and_draws_the_order_of_the_others() -> None:
+    # both differences may come first; 4-1=3 is kept, 2+7 was wrong
+    prompt = "(3*(2+7))-((4-1)*5)="
+    found = {Expr().repair(prompt, "4-1=3;2+7=8;3*8=24;3*5=15;24-15=8", rng(seed)) for seed in range(60)}
+    orders = ("2+7=9;3*9=27;3*5=15", "2+7=9;3*5=15;3*9=27", "3*5=15;2+7=9;3*9=27")
+    assert found == {f"4-1=3;{order};27-15=12" for order in orders}
+
+
+def test_repair_reads_equal_operations_kindly() -> None:
+    # 1+2 was done once and is needed twice
+    assert Expr().repair("((1+2)*2)-(1+2)=", "1+2=3;3*2=6;6-1=5", rng()) == "1+2=3;3*2=6;1+2=3;6-3=3"
+
+
+def test_paraphrases_swap_sums_and_products_only() -> None:
+    found = {Expr().paraphrase("((3+4)*2)-5=", rng(seed)) for seed in range(40)}
+    assert found == {"((4+3)*2)-5=", "(2*(3+4))-5=", "(2*(4+3))-5="}
+    assert Expr().paraphrase("5-3=", rng()) == "5-3="
+    assert Expr().paraphrase("4+4=", rng()) == "4+4="
+    assert {Expr().paraphrase("(1+2)*(2+1)=", rng(seed)) for seed in range(40)} == {
+        "(2+1)*(2+1)=",
+        "(1+2)*(1+2)=",
+        "(2+1)*(1+2)=",
+    }
+
+
+def test_mutants_change_one_result() -> None:
+    found = {Expr().mutate("(3+4)*2=", "3+4=7;7*2=14", rng(seed)) for seed in range(80)}
+    assert found == {*(f"3+4={n};7*2=14" for n in ("~3", "6", "8", "17")), *(f"3+4=7;7*2={n}" for n in (4, 13, 15, 24))}
+    assert {Expr().mutate("3*33=", "3*33=99", rng(seed)) for seed in range(40)} == {"3*33=98", "3*33=89"}
+
+
+def test_anybodys_prompt_is_a_problem_within_the_depth_of_beyond() -> None:
+    item = Expr().item("3+4*2=")  # written without brackets, depth 2
+    assert item is not None
+    assert item == ("3+4*2=", pytest.approx(2 + 0.05 + 0.02), "11", 1)
+    deep = ["1+1="]
+    while len(deep) < 8:
+        deep.append(f"({deep[-1][:-1]})+1=")
+    assert [Expr(depth=1).item(prompt) is not None for prompt in deep] == [True] * 3 + [False] * 5
+    for prompt in ("5=", "99+1=", "3 + 4=", "3/1=", "((1+2)*(1+2))+((1+2)+(1+2))=", "3+4", "3+4=#7>"):
+        assert Expr().item(prompt) is None  # the long one has four operations beside its chain

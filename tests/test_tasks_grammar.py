@@ -228,3 +228,33 @@ def test_whole_texts_as_prompts_leave_nothing_to_say() -> None:
     found = task.candidates("BanoBati.", rng())
     assert found[0] == ""
     assert not any(task.is_right("BanoBati.", response) for response in found[1:])
+
+
+def test_repair_keeps_the_longest_beginning() -> None:
+    task = Grammar(words=20, depth=2)
+    assert task.repair("BanoCati", ".", rng()) == "."
+    assert task.repair("BanoCati", "..", rng()) == "."  # whole already, and more
+    for seed in range(30):
+        found = task.repair("BanoCati", "DalaCati.", rng(seed))  # an adjective asks for a noun
+        assert found is not None
+        assert found.startswith("Dala")
+        assert task.is_right("BanoCati", found)
+        assert found[4:8] in NOUNS
+    assert task.repair("CatiBano", ".", rng()) is None
+    assert task.repair("BanoCati", "no words", rng()) is not None
+
+
+def test_anybodys_beginning_is_a_problem() -> None:
+    task = Grammar(words=20, depth=2)
+    item = task.item("BanoCatiDano")
+    assert item is not None
+    assert item.hardness == pytest.approx(-math.log(0.7 * 0.75) - sum(map(math.log, _chances_of("BanoCatiDano"))))
+    for prompt in ("Bano", "BanoCati.", "CatiBano", "Bano Cati", "BanoCatiXano", "", "Bano" * 600):
+        assert task.item(prompt) is None
+
+
+def _chances_of(text: str) -> list[float]:
+    """Of the words (Zipf: 9 nouns, 7 verbs), and of an object that is a noun without an adjective, at depth 2."""
+    nouns, verbs = (np.array([1 / r for r in range(1, n + 1)]) for n in (9, 7))
+    assert text == "BanoCatiDano"
+    return [1 / nouns.sum(), 1 / 2 / verbs.sum(), 1 / 3 / nouns.sum(), 0.45 / 0.85 * 0.7]

@@ -6,13 +6,16 @@ from siwork.schema import Knobbed, KnobError, nearest, parse_call
 from siwork.tasks.add import Add
 from siwork.tasks.base import Item, Synthetic, Task, synthetic
 from siwork.tasks.countdown import Countdown
+from siwork.tasks.dsl import Dsl
 from siwork.tasks.expr import Expr
 from siwork.tasks.facts import Facts
 from siwork.tasks.grammar import Grammar
+from siwork.tasks.hidden import Hidden
+from siwork.tasks.maze import Maze
 from siwork.tasks.probing import probe
 from siwork.tasks.table.knobs import Table
 
-_KINDS: tuple[type[Knobbed], ...] = (Countdown, Expr, Add, Grammar, Facts, Table)
+_KINDS: tuple[type[Knobbed], ...] = (Countdown, Expr, Add, Dsl, Maze, Grammar, Hidden, Facts, Table)
 TASKS: dict[str, type[Knobbed]] = {kind.name: kind for kind in _KINDS}
 
 

@@ -45,7 +45,7 @@ class Asks:
         raise self._lacking("relabel")
 
     def repair(self, prompt: str, response: str, rng: np.random.Generator) -> str | None:
-        """A right response that begins as the given one does; itself when it is right, None beyond repair.
+        """A right response near the given one; itself when it is right, None beyond repair or for a prompt of another task.
 
         Raises KnobError for a task that repairs nothing, else never.
         """
