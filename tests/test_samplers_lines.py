@@ -6,6 +6,8 @@ import pytest
 from samplers_made import Permuted, rounds, started
 
 LINES = [
+    "seed · cot(k=4) + roles(debate) · vote · correct · sft(steps=3)",
+    "seed · cot(k=2) + roles(teacher, k=2) · vote · correct · sft(steps=3)",
     "seed · cot(k=2) + memory(k=2, n=2) · vote · correct · sft(steps=3)",
     "seed · cot(k=3) + mutate(n=2) · vote(count=majority) · sft(steps=3)",
     "seed · explore(pool, k=3) · vote · correct · sft(steps=3)",
@@ -20,11 +22,14 @@ LINES = [
     "seed · cot(k=3) + refine(on=all, turns=2) · vote · sft(steps=3)",
 ]
 WRITERS = [
+    "selfgen(doc, n=12, steps=20, learn=true, fill=true) · cot(k=3) · vote · sft(steps=2)",
+    "seed · cot(k=4) + roles(debate) · vote · correct · sft(steps=2)",
     "seed · cot(k=2) + memory(k=1) + mutate(n=1, on=all) · vote · correct · sft(steps=2)",
     "seed · search(k=3, beam=1) · vote · sft(steps=2)",
     "seed · explore(forget, k=4) · vote · pg(steps=2)",
     "seed · cot(k=3) + refine(keep=true) · vote · sft(steps=2)",
 ]
+ROUNDS = {"tabular": 3, "tiny": 2}
 ALL = [(line, "tabular") for line in LINES] + [(line, "tiny") for line in WRITERS]
 
 
@@ -35,8 +40,8 @@ def fresh(policy, task=None):
 
 @pytest.mark.parametrize(("line", "policy"), ALL)
 def test_a_resumed_round_is_the_same_round(line, policy, tmp_path):
-    whole, end = rounds(line, *fresh(policy), 3)
-    parts, other_end = rounds(line, *fresh(policy), 3, tmp_path)
+    whole, end = rounds(line, *fresh(policy), ROUNDS[policy])
+    parts, other_end = rounds(line, *fresh(policy), ROUNDS[policy], tmp_path)
     pd.testing.assert_frame_equal(whole, parts)
     assert end.policy.fingerprint() == other_end.policy.fingerprint()
 

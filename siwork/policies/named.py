@@ -1,4 +1,4 @@
-"""Which policy a component means: that of the round, that of round 0, or another one, opened once."""
+"""Another policy that a component names by its call text, opened once and never trained."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from siwork.policies import POLICIES, Policy, policy_of
 from siwork.schema import KnobError, RecipeError, nearest, parse_call
 from siwork.tasks import Task
 
-BY = 'Who is asked: self (the policy of the round), base (of round 0), or a policy such as hf("path/to/model").'
+OWN = ("self", "base")  # the policy of the round, and that of round 0
 _OPEN: OrderedDict[tuple[str, str], Policy] = OrderedDict()
 _MOST = 2  # policies kept open
 
 
-def check_by(owner: str, by: str) -> None:
-    """Raises KnobError when `by` names nobody that could be asked; nothing is opened yet."""
-    if by in ("self", "base"):
+def check_named(owner: str, by: str) -> None:
+    """Raises KnobError when `by` names no policy that could be had; nothing is opened yet."""
+    if by in OWN:
         return
     try:
         name = parse_call(by).name
@@ -24,17 +24,17 @@ def check_by(owner: str, by: str) -> None:
     if name not in POLICIES:
         raise KnobError(
             f"{owner}: knob 'by' is self, base or a policy such as hf(\"path\"), got {by!r}; "
-            f"{nearest(name, ['self', 'base', *POLICIES])}"
+            f"{nearest(name, [*OWN, *POLICIES])}"
         )
 
 
-def named_policy(by: str, policy: Policy, base: Policy, task: Task) -> Policy:
-    """The policy that `by` names: `policy` for self, `base`, or one that is not of the run, opened once and never trained.
+def named_policy(by: str, task: Task, own: Policy, base: Policy) -> Policy:
+    """The policy that `by` names: `own` for self, `base`, or another one for the task.
 
     Raises KnobError or MissingExtra when it cannot be had.
     """
-    if by in ("self", "base"):
-        return policy if by == "self" else base
+    if by in OWN:
+        return own if by == "self" else base
     key = (by, str(task))
     if key not in _OPEN:
         _OPEN[key] = policy_of(by, task)

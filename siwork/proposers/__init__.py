@@ -2,7 +2,7 @@
 
 from siwork.proposers.curric import Curric
 from siwork.proposers.fixed import Seed
-from siwork.proposers.making import Selfgen
+from siwork.proposers.selfgen import Selfgen
 from siwork.proposers.vary import Vary
 
 __all__ = ["Curric", "Seed", "Selfgen", "Vary"]

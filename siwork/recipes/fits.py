@@ -30,7 +30,8 @@ _OF_POLICY = {
     "hidden": ("shows its hidden states", ("tiny", "hf")),
     "reads": ("reads any text, not a task's own words alone", ("hf", "server")),
     "toward": ("can be moved toward another one", ("tiny", "tabular", "hf")),
-    "writes": ("writes any text, not candidates of a task", ("tiny", "hf")),
+    "parts": ("tells probabilities of parts of a response", ("tiny", "hf")),
+    "notes": ("learns with a note in its prompt", ("tiny", "hf")),
 }
 
 
@@ -76,7 +77,7 @@ def _see_policy(part: Any, others: Iterable[type[Component]], task: Task, policy
 
 
 def _can(policy: Policy, ask: str) -> bool:
-    if ask == "writes":
+    if ask in ("parts", "notes"):
         return not getattr(policy, "whole_only", False)
     return bool(getattr(policy.make, "any_task", False)) if ask == "reads" else hasattr(policy, ask)
 

@@ -1,16 +1,16 @@
 """Samplers: how completions are drawn.
 
 `rollouts` is the one place where a completion becomes a row; `plain` holds independent completions, `refine` further attempts,
-`agents` debates and a teacher, `explore` a pool and a policy that forgets, `search` a tree of beginnings,
-`memory` own notes, `mutate` small changes; `judged` reads the rows before and keeps those behind.
+`explore` a pool and a policy that forgets, `search` a tree of beginnings,
+`memory` own notes, `mutate` small changes, `roles` a debate and a teacher; `judged` reads the rows before and keeps those behind.
 """
 
-from siwork.samplers.agents import Roles
 from siwork.samplers.explore import Explore
 from siwork.samplers.memory import Memory
 from siwork.samplers.mutate import Mutate
 from siwork.samplers.plain import Cot, Hint
 from siwork.samplers.refine import Refine
+from siwork.samplers.roles import Roles
 from siwork.samplers.rollouts import next_sample, rollout, written
 from siwork.samplers.search import Search
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ class Memory(Drawing):
             first=next_sample(judged),
         )
 
-    def _asked(self, state: State, notes: pd.DataFrame, problem: Mapping[Hashable, Any]) -> str:
+    def _asked(self, state: State, notes: pd.DataFrame, problem: Mapping[Any, Any]) -> str:
         asked = str(problem["prompt"])
         for text in chosen(notes, problem, self.n):
             asked = state.task.with_text(asked, text)
@@ -76,7 +76,7 @@ class Memory(Drawing):
         return keeping(state, self.name, kept.groupby(["agent", "problem"], sort=False).tail(self.n))
 
 
-def chosen(notes: pd.DataFrame, problem: Mapping[Hashable, Any], n: int) -> list[str]:
+def chosen(notes: pd.DataFrame, problem: Mapping[Any, Any], n: int) -> list[str]:
     """At most n notes (columns problem, prompt, difficulty, response) for a problem, the latest or nearest first."""
     same = notes[(notes["problem"] == problem["problem"]).to_numpy(bool)]
     if len(same):

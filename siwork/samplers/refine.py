@@ -52,6 +52,11 @@ class Refine(Drawing):
         """Pieces, where only the sound ones are shown."""
         return ("pieces",) if self.show == "sound" else ()
 
+    @property
+    def asks_policy(self) -> tuple[str, ...]:
+        """To learn with a note in the prompt, where that is kept."""
+        return ("notes",) if self.keep else ()
+
     def sample(
         self, state: State, problems: pd.DataFrame, judged: pd.DataFrame | None, rng: np.random.Generator, tell: Tell
     ) -> pd.DataFrame:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from siwork.policies import Policy
-from siwork.policies.named import BY, check_by, named_policy
 from siwork.schema import KnobError, knob
 from siwork.slots import State
+from siwork.verifiers.asked import BY, asked_policy, check_by
 from siwork.verifiers.labels import Scored, labels_knob, recal_knob
 
 
@@ -47,10 +47,15 @@ class Conf(Scored):
                 f"conf: kind=entropy is known of the policy of the round alone, got by={self.by!r}; take by=self"
             )
 
+    @property
+    def asks_policy(self) -> tuple[str, ...]:
+        """Probabilities of parts of a response, where the answer's own are wanted of the run's policy."""
+        return ("parts",) if self.kind == "answer" and self.by in ("self", "base") else ()
+
     def raw(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
         """Confidences (n,) in [0, 1]. Raises KnobError for kind=answer of a policy without parts of responses."""
         if self.kind == "answer":
-            return answer_chance(named_policy(self.by, state.policy, state.base, state.task), rows)
+            return answer_chance(asked_policy(self.by, state), rows)
         if self.kind == "entropy":
             return np.exp(-np.maximum(_numbers(rows, "entropy"), 0.0))
         logp = np.minimum(self._logp(state, rows), 0.0)
@@ -63,9 +68,7 @@ class Conf(Scored):
         if self.by in ("self", "base"):
             return _numbers(rows, "logp" if self.by == "self" else "base_logp")
         done = rows["finished"].to_numpy(bool)
-        return named_policy(self.by, state.policy, state.base, state.task).logp(
-            rows["prompt"].tolist(), rows["response"].tolist(), done
-        )
+        return asked_policy(self.by, state).logp(rows["prompt"].tolist(), rows["response"].tolist(), done)
 
 
 def _numbers(rows: pd.DataFrame, name: str) -> np.ndarray:

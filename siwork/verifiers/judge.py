@@ -12,9 +12,9 @@ import pandas as pd
 
 from siwork.policies.asking import chances
 from siwork.policies.chance import scramble
-from siwork.policies.named import BY, check_by, named_policy
 from siwork.schema import KnobError, knob
 from siwork.slots import State
+from siwork.verifiers.asked import BY, asked_policy, check_by
 from siwork.verifiers.keys import row_keys
 from siwork.verifiers.labels import Scored, labels_knob, recal_knob
 
@@ -114,9 +114,7 @@ class Judge(Scored):
         code = table.groupby(list(table.columns), sort=False).ngroup().to_numpy()
         _, first, back = np.unique(code, return_index=True, return_inverse=True)
         asked = [filled(self.question, line) for line in table.iloc[first].to_dict("records")]
-        return chances(named_policy(self.by, state.policy, state.base, state.task), asked, [self.yes, self.no])[:, 0][
-            back
-        ]
+        return chances(asked_policy(self.by, state), asked, [self.yes, self.no])[:, 0][back]
 
     def _against(self, state: State, rows: pd.DataFrame, keys: np.ndarray) -> np.ndarray:
         one, other = pairings(pd.factorize(rows["problem"])[0], keys, self.rivals)
