@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -204,41 +204,46 @@ class Batch:
 _begun: list[subprocess.Popen[bytes]] = []  # kept so that finished processes are reaped
 
 
-def ablation(runs: Sequence[Run], recipe: str, folder: Path | None = None) -> list[Path]:
-    """Play another recipe under the same task, policy, rounds, problems and seeds as some runs, in a `Batch`.
+def ablation(runs: Sequence[Run], recipe: str | Sequence[str], folder: Path | None = None) -> list[Path]:
+    """Play other recipes under the same task, policy, rounds, problems and seeds as some runs, in a `Batch`.
 
     Parameters
     ----------
     runs : siblings, whose seeds are taken over
-    recipe : name or formula
+    recipe : name or formula, or several
     folder : where the new run folders go, None for beside the first run
 
     Returns
     -------
-    the new folders, in the order of the runs; each is a run as soon as it is prepared
+    the new folders, recipe by recipe in the order of the runs; each is a run as soon as it is prepared
 
     Raises RecipeError, KnobError for a recipe that cannot be or no runs, OSError when no process can be started.
     """
     return Batch(ablation_jobs(runs, recipe, folder)).folders
 
 
-def ablation_jobs(runs: Sequence[Run], recipe: str, folder: Path | None = None) -> list[Fresh]:
+def ablation_jobs(runs: Sequence[Run], recipe: str | Sequence[str], folder: Path | None = None) -> list[Fresh]:
     """The jobs of `ablation`. Raises RecipeError, KnobError as it does."""
-    formula = str(recipe_of(recipe))
+    recipes = [recipe] if isinstance(recipe, str) else list(recipe)
+    formulas = [str(recipe_of(each)) for each in recipes]
     if not runs:
         raise KnobError("an ablation needs the runs it is compared with, got none; give the siblings of one recipe")
-    base = free_name(folder or runs[0].folder.parent, f"{slug(recipe)}-{parse_call(runs[0].task).name}")
-    return [
-        Fresh(
-            f"{base}-s{run.seed}", formula, run.task, run.policy, run.rounds_wanted, run.manifest["problems"], run.seed
-        )
-        for run in runs
-    ]
+    place, jobs, taken = folder or runs[0].folder.parent, list[Fresh](), list[str]()
+    for name, formula in zip(recipes, formulas, strict=True):
+        base = free_name(place, f"{slug(name)}-{parse_call(runs[0].task).name}", taken)
+        jobs += [_beside(run, formula, f"{base}-s{run.seed}") for run in runs]
+        taken += [Path(job.folder).name for job in jobs]
+    return jobs
 
 
-def free_name(folder: Path, name: str) -> Path:
-    """A path for sibling runs, to which `-s0`, `-s1` … are added, that no file in the folder begins with."""
+def _beside(run: Run, formula: str, folder: str) -> Fresh:
+    return Fresh(folder, formula, run.task, run.policy, run.rounds_wanted, run.manifest["problems"], run.seed)
+
+
+def free_name(folder: Path, name: str, further: Iterable[str] = ()) -> Path:
+    """A path for sibling runs, to which `-s0`, `-s1` … are added, that no file in the folder, nor a further one, begins with."""
     taken = {place.name for place in folder.glob("*")} if folder.is_dir() else set()
+    taken |= set(further)
     names = (name if n == 1 else f"{name}-{n}" for n in range(1, len(taken) + 2))
     return folder / next(free for free in names if not any(re.fullmatch(rf"{re.escape(free)}-s\d+", t) for t in taken))
 

@@ -387,8 +387,8 @@ def test_an_unreadable_recipe_has_no_changes(tmp_path):
 def test_two_clicks_run_an_ablation_with_the_same_seeds_and_preselect_the_pair(runs, tmp_path):
     begun, told = [], []
 
-    def ablate(siblings, formula):
-        begun.append(([run.seed for run in siblings], formula))
+    def ablate(siblings, formulas):
+        begun.append(([run.seed for run in siblings], *formulas))
         return [tmp_path / f"new-s{run.seed}" for run in siblings]
 
     tab = Compare(ablate=ablate, on_launched=told.append)
@@ -396,7 +396,7 @@ def test_two_clicks_run_an_ablation_with_the_same_seeds_and_preselect_the_pair(r
     tab.show(snapshot_of(three))
     tab.b.value = "keep-s0"
     words = [label for label, _ in tab.ablation.change.options]
-    tab.ablation.change.value = tab.ablation.change.options[words.index("selector: correct → best")][1]
+    tab.ablation.change.value = [tab.ablation.change.options[words.index("selector: correct → best")][1]]
     assert tab.ablation.formula.text == "seed · cot(k=8) · gold · correct → best · sft"
     tab.ablation.run.click()
     assert begun == [([0, 1, 2], "seed · cot(k=8) · gold · best · sft")]
@@ -408,6 +408,23 @@ def test_two_clicks_run_an_ablation_with_the_same_seeds_and_preselect_the_pair(r
     tab.wait()
     assert (tab.a.value, tab.b.value) == ("keep", "new")
     assert tab.said.text == "Paired by seed (0, 1, 2) and by problem."
+
+
+def test_several_changes_are_begun_at_once(runs, snapshot, tmp_path):
+    begun = []
+    tab = Compare(ablate=lambda siblings, formulas: begun.append(formulas) or [tmp_path / "x-s0"])
+    tab.show(snapshot)
+    changes = dict(tab.ablation.change.options)
+    tab.ablation.change.value = [changes[f"selector: correct → {name}"] for name in ("balance", "best")]
+    first, second = tab.ablation.formula.text.splitlines()
+    assert first == "seed · cot(k=8) · gold · correct → balance · sft"
+    assert second == "seed · cot(k=8) · gold · correct → best · sft"
+    tab.ablation.run.click()
+    assert begun == [["seed · cot(k=8) · gold · balance · sft", "seed · cot(k=8) · gold · best · sft"]]
+    tab.ablation.change.value = []
+    tab.ablation.run.click()
+    assert len(begun) == 1
+    assert tab.ablation.said.text == "Choose at least one change."
 
 
 def test_an_ablation_that_cannot_be_is_a_sentence(runs, snapshot):

@@ -1,10 +1,9 @@
-"""An ablation in two clicks: a recipe that differs in one slot, run with the same seeds."""
+"""An ablation in two clicks: recipes that differ in one slot, run with the same seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as w
 
@@ -13,15 +12,15 @@ from siwork.schema import SiworkError
 from siwork.store import Run
 from siwork.sweep import ablation
 from siwork_widgets.compare.oneslot import Change, one_slot_changes
-from siwork_widgets.kit.choosing import Choices, chooser, offer
+from siwork_widgets.kit.choosing import Choices, several
 from siwork_widgets.kit.plain import seen
 from siwork_widgets.kit.text import Text
 
-Ablate = Callable[[Sequence[Run], str], Sequence[Path]]  # runs and another recipe → folders of the runs that were begun
+Ablate = Callable[[Sequence[Run], Sequence[str]], Sequence[Path]]  # runs and other recipes → folders that were begun
 
 
 class Ablation(w.VBox):
-    """One-slot changes of a group's recipe, and a button that runs the chosen one with the group's seeds.
+    """One-slot changes of a group's recipe, and a button that runs the chosen ones with the group's seeds.
 
     on_launched : called with the folders of the runs that were begun
     ablate : begins them, as `siwork.sweep.ablation` does; a launcher's own way says itself what cannot be
@@ -31,8 +30,8 @@ class Ablation(w.VBox):
         self._on_launched, self._ablate = on_launched, ablate
         self._side: Side | None = None
         self._formula = ""
-        self.change = chooser("change one slot of A", [], "compare-change", "100%")
-        self.formula = Text(label="recipe with one slot changed", lines=4)
+        self.change = several("change one slot of A", "compare-change", "100%")
+        self.formula = Text(label="recipes with one slot changed", lines=6)
         self.run = w.Button(description="Run this with the same seeds", layout={"width": "auto"})
         self.said = Text(label="what became of it", lines=4)
         for widget, kind in ((self.formula, "formula"), (self.run, "run"), (self.said, "launched")):
@@ -54,20 +53,24 @@ class Ablation(w.VBox):
             changes = one_slot_changes(formula) if formula else []
         except SiworkError as error:
             self._say(f"There is no recipe to change: {error}", "fault")
-        offer(self.change, [(seen(change.words, 160), change) for change in changes])
+        self.change.options = [(seen(change.words, 160), change) for change in changes]
+        self.change.value = tuple(changes[:1])
         self.run.disabled = not changes
         self._chosen()
 
     def _chosen(self) -> None:
-        change: Change | None = self.change.value
-        self.formula.show(*(change.spans if change is not None else ()))
+        spans: list[tuple[str, str]] = []
+        for change in self.change.value:
+            spans += [("", "\n")] * bool(spans) + list(change.spans)
+        self.formula.show(*spans)
 
     def _launch(self) -> None:
-        change: Any = self.change.value
-        if self._side is None or change is None:
+        formulas = [change.formula for change in self.change.value]
+        if self._side is None or not formulas:
+            self._say("Choose at least one change.")
             return
         try:
-            begun = list(self._ablate(self._side.runs, change.formula))
+            begun = list(self._ablate(self._side.runs, formulas))
         except (SiworkError, OSError) as error:
             self._say(str(error), "fault")
         else:

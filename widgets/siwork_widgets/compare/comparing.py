@@ -16,7 +16,7 @@ from siwork.schema import SPLITS
 from siwork.sweep import ablation
 from siwork_widgets.compare.ablating import Ablate, Ablation
 from siwork_widgets.compare.contrasts import Line, drawn, measured
-from siwork_widgets.kit.choosing import Choices, chooser, offer
+from siwork_widgets.kit.choosing import Choices, chooser, offer, several
 from siwork_widgets.kit.clock import Clock
 from siwork_widgets.kit.figure import Figure, Picture, picture
 from siwork_widgets.kit.newest import Newest
@@ -96,8 +96,8 @@ class Compare(w.VBox):
         self.split = chooser("split", [(name, name) for name in SPLITS], "compare-split")
         self.split.value = "heldout"
         self.round = chooser("round", [("last", None)], "compare-round")
-        self.metrics = _several("metrics", "compare-metrics")
-        self.curves = _several("curves of", "compare-curves-of")
+        self.metrics = several("metrics", "compare-metrics")
+        self.curves = several("curves of", "compare-curves-of")
         self.said = Text(label="what is compared", lines=6)
         self.table = Table(_HEADS, label="difference of B and A, the worst first", on_pick=self._picked)
         self.how = Text(label="how it is measured", lines=4)
@@ -250,13 +250,6 @@ _NOTE = (
     "Each seed of B is paired with the same seed of A, problem by problem; the interval is over seeds. "
     "A direction is told only where it leaves out 0 and all seeds agree; the metrics are not corrected for being many."
 )
-
-
-def _several(label: str, kind: str) -> w.SelectMultiple:
-    layout, style = w.Layout(width="320px"), {"description_width": "initial"}
-    made = w.SelectMultiple(description=label, rows=6, layout=layout, style=style)
-    made.add_class(f"sw-{kind}")
-    return made
 
 
 def _side_words(side: Side) -> str:

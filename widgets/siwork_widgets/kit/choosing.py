@@ -1,4 +1,4 @@
-"""Drop-downs whose choices change while a reader uses them."""
+"""Drop-downs and lists whose choices change while a reader uses them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ def chooser(label: str, options: Sequence[Option], kind: str, width: str = "auto
     made = w.Dropdown(
         description=label, options=options, style={"description_width": "initial"}, layout={"width": width}
     )
+    made.add_class(f"sw-{kind}")
+    return made
+
+
+def several(label: str, kind: str, width: str = "320px") -> w.SelectMultiple:
+    """A list of which several may be chosen, with its label before it and the class `sw-<kind>`."""
+    layout, style = w.Layout(width=width), {"description_width": "initial"}
+    made = w.SelectMultiple(description=label, rows=6, layout=layout, style=style)
     made.add_class(f"sw-{kind}")
     return made
 

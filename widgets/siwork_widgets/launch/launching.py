@@ -200,8 +200,8 @@ class Launcher(w.VBox):
         """Tell `on_launched` of runs that were begun elsewhere, by `ablation` for example, once their folders are there."""
         self.playing.expect(folders)
 
-    def ablate(self, runs: Sequence[Run], formula: str) -> list[Path]:
-        """Play another recipe under all that some runs have in common, seeds and all; the new folders.
+    def ablate(self, runs: Sequence[Run], formula: str | Sequence[str]) -> list[Path]:
+        """Play another recipe, or several, under all that some runs have in common, seeds and all; the new folders.
 
         What cannot be is said in the panel, and nothing is begun.
         """
