@@ -26,6 +26,9 @@ COMPONENTS: dict[str, type[Component]] = {
 }
 
 
+_SCORED = {"correct", "best", "weight", "pairs", "pg", "neg"}  # what goes by the first verifier
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One method of self-improvement: components in six slots; an empty slot is the identity.
@@ -87,8 +90,9 @@ class Recipe:
     def _check(self) -> None:
         if not self.sampler:
             raise RecipeError(f"a recipe needs a sampler, got {str(self)!r}; write for example seed · cot(k=16) · sft")
-        names = {part.name for parts in self.slots.values() for part in parts}
-        scored = names & {"correct", "best", "weight", "pairs", "pg", "neg"}
+        parts = [part for slot in self.slots.values() for part in slot]
+        names = {part.name for part in parts}
+        scored = {part.name for part in parts if part.name in _SCORED and getattr(part, "kind", "") != "extrapolate"}
         if scored and not self.verifier:
             raise RecipeError(
                 f"{', '.join(sorted(scored))} needs scores, and {str(self)!r} has no verifier; add gold or vote"
@@ -101,7 +105,9 @@ class Recipe:
         if "vfit" in names and not learns:
             raise RecipeError(f"vfit fits verifiers that learn, and {str(self)!r} has none; add orm, or leave vfit out")
         if "pref" in names and "pairs" not in names:
-            raise RecipeError(f"pref trains on pairs, and {str(self)!r} has none; add the selector pairs")
+            raise RecipeError(
+                f"pref trains on pairs, and {str(self)!r} has none; add the selector pairs, or take sft or pg"
+            )
 
     def play(
         self, state: State, problems: pd.DataFrame, rng: np.random.Generator, tell: Tell = silent

@@ -22,9 +22,9 @@ class Roles(Drawing):
     """Rows that came about between two.
 
     kind=debate (Multiagent Finetuning): each first attempt of an agent is followed by another one that has read, in a note,
-    what one response with the commonest answer of the others states, ties and response at random. The others are the first attempts of
-    the population's other agents; a single agent is two: of its first attempts at a problem those at odd places read those
-    at even places, and the other way round. Where nobody else has a readable answer there is no second attempt.
+    the answer that the others gave most often, as a response of theirs states it; ties and response at random. The others are
+    the first attempts of the population's other agents; a single agent is two: of its first attempts at a problem those at odd
+    places read those at even places, and the other way round. Where nobody else has a readable answer there is no second attempt.
 
     kind=teacher: k completions by another policy, as rows of the student: log-probabilities and lengths are the student's,
     entropy is unknown, agent and hint are `teacher`. A population shares them: only its first agent asks.
