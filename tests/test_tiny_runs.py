@@ -11,7 +11,7 @@ from siwork.tasks import TASKS, Synthetic
 SMALL = Sizes(train=16, heldout=8, beyond=4, samples=8)
 
 
-NAMES = ("vanilla", "unfiltered", "iterative-dpo", "rlvr", "restrain", "dive", "multiagent", "neon", "nft", "self-made")
+NAMES = ("vanilla", "unfiltered", "iterative-dpo", "rlvr", "restrain", "dive", "multiagent", "neon", "nft")
 
 
 @pytest.mark.parametrize("name", NAMES)
