@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import siwork
+from contracts.verifier import Silent
 from siwork.loop import Sizes, prepare, resume
 from siwork.recipes import Recipe
 from siwork.recipes.playing import Play, lots_of, of_agent
@@ -118,6 +119,21 @@ def test_refused_rounds_are_the_same_after_a_break(tmp_path):
     notes = [pd.read_parquet(run.state_path(2) / "learned-gate.parquet") for run in (whole, broken)]
     pd.testing.assert_frame_equal(*notes)
     assert notes[0]["round"].tolist() == [0, 1, 2]
+
+
+def test_whatever_reads_no_truth_plays_without_it():
+    task = siwork.task("expr", depth=2)
+    policy = siwork.policy("tabular", task)
+    problems = task.problems("train", 8)
+    recipe = Recipe.read(
+        "cot(k=3) · exec(corrector=0.5) + critic + vote(by=agent) · correct + splice(cut) + weight(by=entropy) "
+        "· sft(steps=2) + neg(kind=nft, steps=2) "
+        "· adapt(problems=4, k=2) + anchor(kl) + pop(n=2) + gate(problems=4, k=2, drift=9)"
+    )
+    assert recipe.label_free
+    rows, after = Play(recipe, problems, lots_of(rng())).round(State(Silent(task), policy, policy))
+    assert len(rows) > 2 * 3 * 8  # with what was repaired
+    assert set(after.learned) == {"gate"}
 
 
 # ── population ─────────────────────────────────────────────────────────────────────────────────────────
