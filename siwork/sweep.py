@@ -53,6 +53,7 @@ class Sweep:
     ----------
     folders : of the runs
     at_once : most runs at a time
+    threads : most threads of a run, None for its share of the cores
     playing : children that play some of the folders already
     """
 
@@ -61,10 +62,12 @@ class Sweep:
         folders: Sequence[str | Path],
         *,
         at_once: int | None = None,
+        threads: int | None = None,
         playing: Mapping[Path, subprocess.Popen[bytes]] | None = None,
     ) -> None:
         self.runs = [Run(folder) for folder in folders]
         self.at_once = at_once or min(_cores(), len(self.runs))
+        self._share = threads or _threads(max(1, self.at_once))
         self._children: dict[str, _Playing] = {str(folder): child for folder, child in (playing or {}).items()}
         self._players: list[Player] = []
         self._old_wishes = {run.folder for run in self.runs if run.stop_wanted}  # of writers that were killed
@@ -121,7 +124,7 @@ class Sweep:
         for player in self._players:
             if player.idle:
                 return player.play(folder)
-        self._players.append(Player(folder, threads=_threads(self.at_once)))
+        self._players.append(Player(folder, threads=self._share))
         return self._players[-1].first
 
     def _progress(self, run: Run) -> Progress:

@@ -14,6 +14,7 @@ PARTS = (
     "serving",
     "engine",
     "rounds",
+    "sidebyside",
     "metrics",
     "scale",
     "verdicts",
