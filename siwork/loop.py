@@ -243,9 +243,16 @@ class _Play:
             rows = pd.concat([played, rows], ignore_index=True)
         rows = self._finish(rows, r)
         about = {"policy": self.state.policy.fingerprint(), "closing": closing, "seed": self.seed}
-        info = {**about, **clock.close(), **_counts(rows)} | ({"tuned": dict(after.tuned)} if after.tuned else {})
+        info = {**about, **clock.close(), **_counts(rows), **({} if closing else self._told(after))}
         self.writer.save_round(r, rows, info, after.save)
         self.state = after
+
+    def _told(self, after: State) -> dict[str, Any]:
+        """What stabilisers did in the round."""
+        told: dict[str, Any] = {"tuned": dict(after.tuned)} if after.tuned else {}
+        for part in self.recipe.stabiliser:
+            told |= part.told(after) if hasattr(part, "told") else {}
+        return told
 
     def _evaluate(self, rng: np.random.Generator, tell: Tell) -> pd.DataFrame:
         """Held-out completions, judged by the recipe's verifier, never trained on."""

@@ -221,7 +221,8 @@ class Verifier(Protocol):
 
     One that learns has a second method, `learn(state, rows, rng) -> State`: where the update slot says `vfit` it is called
     with the round's rows when they are judged, so what it takes from them first shows in the next round. `amend` as a
-    proposer's.
+    proposer's. One that names errors has `claims(state, rows, rng)`: the place (n,) of the first step that it calls wrong, by the
+    same luck as its score, NaN for none.
     """
 
     def score(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray: ...
@@ -250,7 +251,7 @@ class Stabiliser(Protocol):
 
     Further methods are called where there are such: `begin(state, problems, trial, rng) -> State` at the start of a round;
     `shape(plan, state) -> Plan` for every plan, with the policy that it trains; `settle(before, after, problems, trial, rng)
-    -> State` at its end, with the states before and after the update.
+    -> State` at its end, with the states before and after the update; `told(state) -> dict` is what `round.json` says of it.
     """
 
     def before(self, state: State, train: pd.DataFrame, rng: np.random.Generator) -> tuple[State, pd.DataFrame]: ...

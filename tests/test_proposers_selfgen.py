@@ -68,8 +68,8 @@ def test_a_page_grounds_what_is_written(first):
     state, problems = first
     rng = np.random.default_rng(1)
     writer = state.base.copy()
-    writer.train(Selfgen("doc", steps=50)._lessons(state, problems, rng))
-    pages = [state.task.page(rng) for _ in range(60)]
+    writer.train(Selfgen("doc", steps=30)._lessons(state, problems, rng))
+    pages = [state.task.page(rng) for _ in range(40)]
     told = written_by(writer, [f"#{page}>" for page in pages], 1.0, rng)
     words = [Counter((text or "").partition("=")[0].split()) for text in told]
 
@@ -91,6 +91,22 @@ def test_long_prompts_are_written_to_their_end():
     assert max(len(text or "") for text in told) > 4
 
 
+def test_puzzles_without_a_solution_are_made_backwards():
+    state, problems = started("tiny", "dsl", 20)
+    good = problems["prompt"].tolist()
+    odd = [prompt.rpartition(":")[0] + ":000000=" for prompt in good]
+    assert not any(state.task.item(prompt) for prompt in odd)
+    told = [None, good[0], *odd]
+    found = Selfgen(mend=True)._mended(state, told, np.random.default_rng(0))
+    assert found[:2] == [None, good[0]]
+    mended = [(old, new) for old, new in zip(odd, found[2:], strict=True) if new is not None]
+    assert len(mended) > 10
+    for old, new in mended:
+        assert state.task.item(new) is not None
+        assert [pair.split(":")[0] for pair in new.split(";")] == [pair.split(":")[0] for pair in old.split(";")]
+    assert Selfgen(mend=True).asks == ("item", "relabel")
+
+
 def test_problems_that_are_solved_half_the_time_are_taught_again(first, made):
     state, problems = first
     part = Selfgen(learn=True, steps=30)
@@ -110,8 +126,8 @@ def test_problems_that_are_solved_half_the_time_are_taught_again(first, made):
 
 
 def test_a_run_plays_with_them_and_is_measured(tmp_path):
-    sizes = Sizes(train=40, heldout=6, beyond=2, samples=4)
-    line = "selfgen(n=24, steps=30, learn=true) + curric(start=1.0) · cot(k=4) · gold · correct · sft(steps=2)"
+    sizes = Sizes(train=40, heldout=4, beyond=0, samples=2)
+    line = "selfgen(n=24, steps=40, learn=true) + curric(start=1.0) · cot(k=2) · gold · correct · sft(steps=2)"
     played = run(line, "countdown", "tiny", rounds=2, problems=sizes, folder=tmp_path / "made")
     rows = siwork.check(played.rows())
     train = rows[rows["split"] == "train"]

@@ -52,3 +52,14 @@ def test_no_truth_is_read(line, policy):
     dealt, other_end = rounds(line, *fresh(policy, Permuted), 2)
     pd.testing.assert_frame_equal(rows, dealt)
     assert end.policy.fingerprint() == other_end.policy.fingerprint()
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_population_plays(line):
+    state, problems = fresh("tabular")
+    other = state.policy.copy()
+    other.weights.skill += 1.0
+    rows, after = rounds(line, state.having(members=(other,)), problems, 2)
+    drawn = rows[rows["hint"].isin(["none", "attempt", "debate", "forget"])]
+    assert drawn.groupby("agent").size().index.tolist() == ["agent-0", "agent-1"]
+    assert len(after.agents) == 2

@@ -22,7 +22,7 @@ _MADE = "made/"
 _WORD = re.compile(r"[0-9]+|[^\W\d_]")
 _PAGES, _LOOKED_AT = 256, 32  # pages drawn to teach by, and those among which a prompt finds its own
 _BATCH = 64  # prompts in a teaching step
-_LONGER = 4  # times that an unfinished prompt is continued
+_LONGER = 15  # times that an unfinished prompt is continued
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,13 @@ class Selfgen(Component):
     A copy of the base policy is taught in `steps` steps to write the train prompts: as responses to an empty note `#>`, or
     with ground=doc to a page of the task, `#page>`, where each prompt is taught behind that one of 32 pages which holds the
     largest share of its numbers and letters. Then `n` prompts are sampled, with ground=doc each behind a fresh page, and
-    read by the task: what is no problem, is held out, or was there before is dropped. Ids are `made/<round>/<number>`; nobody wrote
-    a key. With learn=true the writer is also taught the problems it made in earlier rounds, each by weight 4 p (1 − p), where p is
-    the share of passing rows (score ≥ 1/2) when it was tried (a train prompt weighs 1); it is taught afresh each round.
+    read by the task: what is no problem, is held out, or was there before is dropped. Ids are `made/<round>/<number>`;
+    nobody wrote a key.
+
+    With mend=true a prompt without a solution is answered once by the policy of the round, and the problem that this answer
+    does solve takes its place, as puzzles are made backwards. With learn=true the writer is also taught the problems that it
+    made in earlier rounds, each by weight 4 p (1 − p), where p is the share of passing rows (score ≥ 1/2) when it was tried;
+    a train prompt weighs 1. It is taught afresh each round.
 
     Source: "SPICE", section 3, whose challenger is rewarded by the variance of the answers to its problem. Departs from it in: the
     writer is taught by likelihood, apart from the solver, and the task's own reader keeps or drops a problem.
@@ -60,12 +64,15 @@ class Selfgen(Component):
     rate: float = knob(10.0, "Its learning rate as a share of the policy's own.", low=0.0, high=1000.0)
     temperature: float = knob(1.0, "Sampling temperature of the writer.", low=0.05, high=5.0)
     fill: bool = knob(False, "Whether train problems stand in for prompts that were dropped.")
+    mend: bool = knob(
+        False, "Whether a prompt without a solution becomes the problem that the policy's answer to it does solve."
+    )
     learn: bool = knob(False, "Whether problems solved about half the time are taught to later writers.")
 
     @property
     def asks(self) -> tuple[str, ...]:
-        """Anybody's prompts read as problems, and pages."""
-        return ("item", "page") if self.ground == "doc" else ("item",)
+        """Anybody's prompts read as problems, pages, and what an answer does solve."""
+        return ("item", *(("page",) if self.ground == "doc" else ()), *(("relabel",) if self.mend else ()))
 
     @property
     def asks_policy(self) -> tuple[str, ...]:
@@ -82,6 +89,7 @@ class Selfgen(Component):
         writer.train(self._lessons(state, problems, rng))
         pages = self._pages(state.task, self.n, rng)
         told = written_by(writer, [state.task.with_text("", page) for page in pages], self.temperature, rng)
+        told = self._mended(state, told, rng) if self.mend else told
         there = set(problems["prompt"])
         items = items_of(state.task, [prompt for prompt in told if prompt is not None and prompt not in there])
         made = table_of(state.task, items, [f"{_MADE}{state.round}/{i}" for i in range(len(items))])
@@ -89,6 +97,15 @@ class Selfgen(Component):
             return made
         few = np.sort(rng.choice(len(problems), min(self.n - len(made), len(problems)), replace=False))
         return pd.concat([made, problems.iloc[few]], ignore_index=True)
+
+    def _mended(self, state: State, told: list[str | None], rng: np.random.Generator) -> list[str | None]:
+        """The prompts, those without a solution exchanged for what the policy's one answer to each does solve."""
+        place = [i for i, text in enumerate(told) if text and state.task.item(text) is None]
+        asked = [str(told[i]) for i in place]
+        streams = rng.integers(0, 2**64, size=(len(place), 1), dtype=np.uint64)
+        said = pa.array(state.policy.sample(asked, 1, streams=streams).response, pa.string()).to_pylist()
+        mended = dict(zip(place, map(state.task.relabel, asked, said), strict=True))
+        return [mended.get(i, text) for i, text in enumerate(told)]
 
     def _check(self, state: State, problems: pd.DataFrame) -> None:
         if not hasattr(state.base, "continued"):

@@ -183,12 +183,16 @@ def tuned(part: Any, knobs: Mapping[str, float]) -> Any:
 
 
 def judge(verifiers: Sequence[Any], state: State, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """The rows with the verifiers' scores: the first as `score`, further ones as `score_<name>`."""
+    """The rows with the verifiers' scores, the first as `score`, further ones as `score_<name>`; `claimed_error` of critics."""
     if not verifiers:
         return rows.assign(verifier=_text("none", len(rows)), score=_real(np.full(len(rows), np.nan)))
     for place, part in enumerate(verifiers):
-        column = "score" if place == 0 else f"score_{part.name}"
+        column, luck = "score" if place == 0 else f"score_{part.name}", rng.bit_generator.state
         rows = rows.assign(**{column: _real(part.score(state, rows, rng))})
+        if hasattr(part, "claims"):
+            after, rng.bit_generator.state = rng.bit_generator.state, luck
+            named = pa.array(part.claims(state, rows, rng), pa.float64(), from_pandas=True)
+            rows, rng.bit_generator.state = rows.assign(claimed_error=_column(named.cast(pa.int64()))), after
     return rows.assign(verifier=_text(verifiers[0].name, len(rows)))
 
 

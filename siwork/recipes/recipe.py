@@ -26,7 +26,25 @@ COMPONENTS: dict[str, type[Component]] = {
 }
 
 
-_SCORED = {"correct", "best", "weight", "pairs", "pg", "neg"}  # what goes by the first verifier
+_SCORED = {"correct", "best", "pairs", "pg", "neg", "adapt"}  # what goes by the first verifier, whatever its knobs
+
+
+def _scored(part: Any) -> bool:
+    """Whether a component goes by scores."""
+    by, kind = getattr(part, "by", ""), getattr(part, "kind", "")
+    if part.name in _SCORED:
+        return kind != "extrapolate"
+    return (
+        (part.name == "weight" and by in ("score", "margin"))
+        or (part.name == "splice" and kind in ("join", "shorten"))
+        or (part.name == "anchor" and kind == "past")
+        or (part.name == "gate" and not part.drift)
+    )
+
+
+def _paired(part: Any) -> bool:
+    """Whether a component goes by preference pairs."""
+    return part.name == "pref" or (part.name == "weight" and part.by == "margin")
 
 
 @dataclass(frozen=True)
@@ -92,10 +110,13 @@ class Recipe:
             raise RecipeError(f"a recipe needs a sampler, got {str(self)!r}; write for example seed · cot(k=16) · sft")
         parts = [part for slot in self.slots.values() for part in slot]
         names = {part.name for part in parts}
-        scored = {part.name for part in parts if part.name in _SCORED and getattr(part, "kind", "") != "extrapolate"}
+        scored = sorted({part.name for part in parts if _scored(part)})
         if scored and not self.verifier:
+            raise RecipeError(f"{', '.join(scored)} needs scores, and {str(self)!r} has no verifier; add gold or vote")
+        paired = sorted({part.name for part in parts if _paired(part)})
+        if paired and "pairs" not in names:
             raise RecipeError(
-                f"{', '.join(sorted(scored))} needs scores, and {str(self)!r} has no verifier; add gold or vote"
+                f"{paired[0]} goes by pairs, and {str(self)!r} has none; add the selector pairs, or take sft or pg"
             )
         learns = [part.name for part in self.verifier if hasattr(part, "learn")]
         if learns and "vfit" not in names:
@@ -104,10 +125,6 @@ class Recipe:
             )
         if "vfit" in names and not learns:
             raise RecipeError(f"vfit fits verifiers that learn, and {str(self)!r} has none; add orm, or leave vfit out")
-        if "pref" in names and "pairs" not in names:
-            raise RecipeError(
-                f"pref trains on pairs, and {str(self)!r} has none; add the selector pairs, or take sft or pg"
-            )
 
     def play(
         self, state: State, problems: pd.DataFrame, rng: np.random.Generator, tell: Tell = silent

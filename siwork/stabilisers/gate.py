@@ -40,6 +40,11 @@ class Gate(Component):
         0.0, "Most change of log-probability a token; 0 sets no bound.", low=0.0, high=100.0, unit="nats"
     )
 
+    def told(self, state: State) -> dict[str, object]:
+        """The last decision."""
+        line = state.learned[self.name].rows.iloc[-1].to_dict()
+        return {"gate": {str(name): _plain(value) for name, value in line.items()}}
+
     def before(self, state: State, train: pd.DataFrame, rng: np.random.Generator) -> tuple[State, pd.DataFrame]:
         """Nothing before the update."""
         return state, train
@@ -72,6 +77,10 @@ def _mean_score(rows: pd.DataFrame) -> float:
     score = rows["score"].to_numpy(float, na_value=np.nan)
     known = score[np.isfinite(score)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+def _plain(value: object) -> object:
+    return None if pd.isna(value) else value  # type: ignore[call-overload]
 
 
 def _drift(before: State, new: pd.DataFrame) -> float:
