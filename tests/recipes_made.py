@@ -34,7 +34,12 @@ def small(name: str) -> Recipe:
     """The recipe with few samples and steps, its components as they are."""
     recipe = Recipe.read(name)
     made = {slot: tuple(map(_smaller, parts)) for slot, parts in recipe.slots.items()}
-    return Recipe(**made | {"proposer": recipe.proposer})
+    return Recipe(**made | {"proposer": tuple(map(_quicker, recipe.proposer))})
+
+
+def _quicker(part: Any) -> Any:
+    """A writer of problems that learns few of them by heart."""
+    return replace(part, steps=10) if hasattr(part, "steps") else part
 
 
 def _smaller(part: Any) -> Any:

@@ -50,7 +50,7 @@ def opened(name, language_model):
     """The task, its problems and the base policy of a method's smallest setting."""
     entry = RECIPES[name]
     task = task_of(entry.task)
-    problems = task.problems("train", 10)
+    problems = task.problems("train", 20)
     knobs = {"max_new": 8, "device": "cpu"}
     policy = siwork.policy("hf", language_model, **knobs) if entry.policy == "hf" else siwork.policy(entry.policy, task)
     policy.register(problems)
