@@ -13,7 +13,7 @@ import siwork
 from siwork.recipes import RECIPES, Recipe
 from siwork.schema import SiworkError
 
-_SMALL = {"k": 4, "steps": 3, "n": 3, "problems": 4, "batch": 8}  # knobs of a component, at most
+_SMALL = {"k": 6, "steps": 3, "n": 3, "problems": 4, "batch": 8}  # knobs of a component, at most
 
 
 def fits(name: str, task: str, policy: str) -> bool:
@@ -39,7 +39,7 @@ def small(name: str) -> Recipe:
 
 def _quicker(part: Any) -> Any:
     """A writer of problems that learns few of them by heart."""
-    return replace(part, steps=10) if hasattr(part, "steps") else part
+    return replace(part, steps=40) if hasattr(part, "steps") else part
 
 
 def _smaller(part: Any) -> Any:
