@@ -115,6 +115,7 @@ def test_ctrl_c_ends_after_the_stage_and_the_run_goes_on_later(tmp_path):
         (["report", "nowhere"], "nowhere"),
         (["fork", "nowhere", "there", "--at", "1"], "nowhere is no run"),
         (["recipes", "starr"], "nearest: 'star'"),
+        (["recipes", "spiral"], "it lacks: Games of two players"),
         (["tasks", "addd"], "nearest: 'add'"),
         (["metrics", "vendy"], "no metric or family is called 'vendy'; nearest: 'vendi'"),
         (["metrics", "pass@0"], "no metric or family is called 'pass@0'; nearest: 'pass@k'"),

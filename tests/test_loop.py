@@ -246,3 +246,37 @@ def test_a_full_disk_keeps_the_rounds_that_are_there(tmp_path):
     assert "siwork resume" in told.stderr
     assert made.rounds_done == 1
     assert resume(made.folder).rounds_done == 4
+
+
+def test_round_json_says_what_stabilisers_did(tmp_path):
+    made = run(
+        "seed · cot(k=4) · gold · correct · sft(steps=4) · gate(problems=8, k=4) + adapt(of=temperature, problems=4, k=4)",
+        TASK,
+        "tabular",
+        rounds=2,
+        problems=SMALL,
+        folder=tmp_path / "r",
+    )
+    for r in (0, 1):
+        told = made.round_info(r)
+        assert told["gate"]["round"] == r
+        assert set(told["tuned"]) == {"temperature"}
+        train = made.rows(r).query("split == 'train'")
+        assert set(train["temperature"]) == {told["tuned"]["temperature"]}
+    assert not {"gate", "tuned"} & set(made.round_info(2))  # the closing round trains nothing
+
+
+def test_a_critic_names_the_place_of_the_error(tmp_path):
+    made = run(
+        "seed · cot(k=4) · gold + critic · correct · sft(steps=2)",
+        "expr",
+        "tiny",
+        rounds=1,
+        problems=SMALL,
+        folder=tmp_path / "r",
+    )
+    rows = made.rows()
+    wrong = rows["steps"].str.find("0")
+    named = rows["claimed_error"].fillna(-1).astype("int64[pyarrow]")
+    assert (named == wrong.fillna(-1)).all()
+    assert (wrong >= 0).any()

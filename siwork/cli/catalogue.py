@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def recipes(options: argparse.Namespace) -> int:
-    """`siwork recipes [NAME]`. Raises RecipeError for a name that is none."""
+    """`siwork recipes [NAME]`. Raises RecipeError for a name that is none, or of a method that lacks something."""
+    if options.name in LACKING:
+        recipe_of(options.name)  # says what it lacks
     if options.name and options.name not in RECIPES and options.name not in COMPONENTS:
         raise RecipeError(
             f"no recipe or component is called {options.name!r}; {nearest(options.name, [*RECIPES, *COMPONENTS])}"
