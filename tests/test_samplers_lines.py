@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+import siwork
 from samplers_made import Permuted, rounds, started
 
 LINES = [
@@ -63,3 +64,23 @@ def test_a_population_plays(line):
     drawn = rows[rows["hint"].isin(["none", "attempt", "debate", "forget"])]
     assert drawn.groupby("agent").size().index.tolist() == ["agent-0", "agent-1"]
     assert len(after.agents) == 2
+
+
+def test_only_attempts_made_anew_count_as_revisions(tmp_path):
+    line = "seed · cot(k=4) + search(k=2, levels=2) + mutate(n=1) · exec(corrector=1.0) · correct · sft(steps=2)"
+    sizes = siwork.Sizes(train=10, heldout=4, beyond=0, samples=4)
+    made = siwork.run(line, "expr", "tiny", rounds=1, problems=sizes, folder=tmp_path / "r")
+    assert {"search", "mutation", "repair"} <= set(made.rows()["hint"])
+    gain = siwork.measure(made, metrics=["revision_gain"])
+    assert gain["value"].isna().all()
+    other = line.replace("mutate(n=1)", "refine(on=all)")
+    revised = siwork.run(other, "expr", "tiny", rounds=1, problems=sizes, folder=tmp_path / "s")
+    rows = revised.rows()
+    first = rows[(rows["turn"] == 0) & (rows["round"] == 0)].set_index(["problem", "sample"])["gold"]
+    after = rows[(rows["turn"] == 1) & (rows["round"] == 0)]
+    before = [first[key] for key in zip(after["problem"], after["parent"], strict=True)]
+    change = after["gold"].to_numpy(float) - [float(right) for right in before]
+    table = siwork.measure(revised, metrics=["revision_gain"])
+    assert table.loc[(table["split"] == "train") & (table["round"] == 0), "value"].iloc[0] == pytest.approx(
+        change.mean()
+    )

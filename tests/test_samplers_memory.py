@@ -96,7 +96,7 @@ def test_the_best_rows_are_changed(first):
     assert not old & set(new)
     assert len(set(new)) == len(new)
     assert set(rows["agent"]) == set(rows["hint"]) == {"mutation"}
-    assert set(rows["turn"]) == {1}
+    assert set(rows["turn"]) == {0}
     both = pd.concat([judged, rows], ignore_index=True)
     valid(scored(both, np.ones(len(both))))
 

@@ -58,7 +58,7 @@ def test_the_best_beginnings_are_continued(first):
     tree = tree[tree["value"] < 1]
     assert set(rows["problem"]) == set(tree["problem"])
     assert (rows.groupby("problem").size() == 2).all()
-    assert set(rows["turn"]) == {1}
+    assert set(rows["turn"]) == {0}
     assert set(rows["hint"]) == {"search"}
     said = judged.set_index(["problem", "sample"])["response"]
     for name, mine in rows.groupby("problem"):
@@ -84,7 +84,7 @@ def test_levels_go_on_from_all_rows_before(first):
     second = by_gold(state, drawn(Search(k=2, beam=3), state, problems, judged))
     both = pd.concat([judged, second], ignore_index=True)
     third = drawn(Search(k=1, beam=50), state, problems, both)
-    assert set(third["turn"]) == {2}
+    assert set(third["turn"]) == {0}
     tree = beginnings(state, both)
     assert len(third) == (tree["value"] < 1).sum()
 

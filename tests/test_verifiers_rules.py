@@ -67,7 +67,7 @@ def test_a_full_corrector_repairs_all_that_fails_and_can_be(state, rows):
     assert new["problem"].tolist() == failed["problem"].tolist()
     assert set(new["agent"]) == {"corrector"}
     assert set(new["hint"]) == {"repair"}
-    assert set(new["turn"]) == {1}
+    assert set(new["turn"]) == {0}
     assert new["answer"].tolist() == state.task.answers(new).tolist()
     assert new["logp"].to_numpy(float) == pytest.approx(
         state.policy.logp(new["prompt"].tolist(), new["response"].tolist(), np.ones(len(new), bool))

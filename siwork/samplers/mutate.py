@@ -41,7 +41,7 @@ class Mutate(Drawing):
     def sample(
         self, state: State, problems: pd.DataFrame, judged: pd.DataFrame | None, rng: np.random.Generator, tell: Tell
     ) -> pd.DataFrame:
-        """At most n new rows of each problem; turn 1, `parent` is the row that was changed.
+        """At most n new rows of each problem; `parent` is the row that was changed; turn 0, since the policy revised nothing.
 
         Raises KnobError when there are no scored rows before it, and for a task without such changes.
         """
@@ -62,7 +62,6 @@ class Mutate(Drawing):
             changed,
             hint="mutation",
             agent="mutation",
-            turn=1,
             parent=best["sample"].tolist(),
             first=next_sample(judged),
         )

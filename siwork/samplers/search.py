@@ -65,8 +65,8 @@ class Search(Drawing):
     ) -> pd.DataFrame:
         """k whole rows of each problem; where there are such, k rows of each beginning in the beam, hint `search`.
 
-        Their turn is the level, `parent` the first row that has the beginning. Raises KnobError when nobody scored the rows,
-        for a task without pieces and a policy that cannot continue.
+        They are no revisions, so their turn is 0; `parent` is the first row that has the beginning. Raises KnobError when nobody
+        scored the rows, for a task without pieces and a policy that cannot continue.
         """
         first, rows = next_sample(judged), own(judged, state)
         rows = None if rows is None else rows[plain(rows) | (rows["hint"] == HINT).to_numpy(bool)]
@@ -84,7 +84,6 @@ class Search(Drawing):
             hint=HINT,
             asked=row["prompt"].tolist(),
             begun=begun,
-            turn=int(rows["turn"].max()) + 1,
             parent=row["sample"].tolist(),
             first=first,
         )

@@ -49,9 +49,9 @@ ROWS = (
     Column("difficulty", REAL, "fixed before any outcome: 0 easy … 1 hard", nullable=True, low=0, high=1),
     Column("band", WHOLE, "fifth of the difficulty: 0 the hardest … 4 the easiest", nullable=True, low=0, high=4),
     Column("prompt", TEXT, "the prompt without any hint"),
-    Column("hint", TEXT, "kind of the hint that was added to the prompt, or 'none'"),
+    Column("hint", TEXT, "kind of what was added to the prompt, or how else the text came about, or 'none'"),
     Column("turn", WHOLE, "0 first attempt, 1 … revisions", low=0),
-    Column("parent", WHOLE, "sample that this one revises", nullable=True, low=0),
+    Column("parent", WHOLE, "sample that this one revises (turn ≥ 1), or was made from", nullable=True, low=0),
     Column("agent", TEXT, "who wrote it, where there are several"),
     Column(
         "temperature", REAL, "sampling temperature; null when unknown, as in a log from elsewhere", nullable=True, low=0

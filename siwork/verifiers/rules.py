@@ -74,7 +74,7 @@ def _revised(state: State, rows: pd.DataFrame, place: np.ndarray, said: list[str
     told = {
         "sample": rows["sample"].max() + 1 + old.groupby("problem", sort=False).cumcount().to_numpy(),
         "hint": ["repair"] * n,
-        "turn": old["turn"].to_numpy(int) + 1,
+        "turn": np.zeros(len(old), int),  # nobody revised it
         "parent": old["sample"].to_numpy(int),
         "agent": ["corrector"] * n,
         "temperature": pa.nulls(n, pa.float64()),
