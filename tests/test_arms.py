@@ -71,7 +71,7 @@ def test_an_empty_slot_is_named_none():
         ("selector", ["best + best"], RecipeError, "stands twice"),
         ("verifier", ["none"], RecipeError, "with none: correct needs scores"),
         ("sampler", ["none"], RecipeError, "a recipe needs a sampler"),
-        ("update", ["pref"], RecipeError, "pref trains on pairs"),
+        ("update", ["pref"], RecipeError, "pref goes by pairs"),
         ("selector", ["correct"], KnobError, "must differ from what the recipe has, got correct"),
         ("selector", [], KnobError, "got none at all"),
     ],

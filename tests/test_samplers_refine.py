@@ -8,7 +8,7 @@ from samplers_made import by_gold, drawn, scored, started, valid
 from siwork.samplers import Cot, Refine
 from siwork.samplers.refine import sound
 from siwork.schema import KnobError
-from siwork.updates.coefficients import texts_of
+from siwork.updates import texts_of
 
 
 @pytest.fixture(scope="module")

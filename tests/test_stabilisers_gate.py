@@ -94,7 +94,7 @@ def test_a_bound_on_drift_refuses_what_pays(start):
 
 
 def test_without_scores_there_is_nothing_to_refuse_by(start):
-    _, after = play(start, "cot(k=4) · sft(steps=2) · gate(margin=1)")
+    _, after = play(start, "cot(k=4) · sft(steps=2) · gate(margin=1, drift=100)")
     assert decision(after)["accepted"]
     assert pd.isna(decision(after)["score_after"])
 

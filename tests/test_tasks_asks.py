@@ -30,7 +30,7 @@ def test_the_readme_names_the_tasks_that_offer_each_ask() -> None:
 
 
 def test_offers_hold_hints_steps_and_right_responses() -> None:
-    assert TABLE.offers == {"write"}
+    assert TABLE.offers == {"write", "agreement"}
     assert {name for name, task in OWN.items() if "hint" in task.offers} == set(OWN) - {"grammar"}
     assert {name for name, task in OWN.items() if "executed" in task.offers} == {"expr"}
     assert all({"write", "mutate", "item"} <= task.offers for task in OWN.values())

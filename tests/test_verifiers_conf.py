@@ -12,7 +12,7 @@ from siwork.metrics.calibration import brier
 from siwork.recalibration import recalibration
 from siwork.recipes import Recipe
 from siwork.samplers import rollout
-from siwork.schema import KnobError
+from siwork.schema import KnobError, RecipeError
 from siwork.slots import State, silent
 from siwork.verifiers import Conf
 from siwork.verifiers.labels import buy, mapped
@@ -116,7 +116,7 @@ def test_what_conf_cannot_say_is_one_sentence(tmp_path):
     with pytest.raises(KnobError, match="kind=entropy is known of the policy of the round alone"):
         Conf(kind="entropy", by="base")
     formula = "cot(k=4) · conf(kind=answer) · weight · sft"
-    with pytest.raises(KnobError, match=r"conf\(kind=answer\) needs probabilities of parts"):
+    with pytest.raises(RecipeError, match=r"conf\(kind=answer\) needs a policy that tells probabilities of parts"):
         run(formula, "add", "tabular", rounds=1, problems=Sizes(4, 4, 0, 4), folder=tmp_path / "r")
 
 

@@ -29,7 +29,7 @@ def one_slot_changes(formula: str) -> list[Change]:
     that cannot be read.
 
     >>> [change.formula for change in one_slot_changes("cot · sft") if change.slot == "stabiliser"][0]
-    'cot · sft · mix(real)'
+    'cot · sft · anchor(nll)'
     """
     recipe = Recipe.read(formula)
     found: list[Change] = []
