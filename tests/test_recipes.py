@@ -1,6 +1,7 @@
 """Formulas both ways, the catalogue, and what a formula may not say."""
 
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 
 import siwork
 from siwork.recipes import COMPONENTS, RECIPES, Recipe
+from siwork.recipes.fits import _OF_POLICY, _OF_TASK
 from siwork.schema import KnobError, RecipeError, knobs_of
 from siwork.slots import SLOTS
+from siwork.tasks import TASKS
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -126,3 +129,20 @@ def test_the_sentence_names_two_that_would_do():
     for task in named.groups()[:2]:
         Recipe.read("cot + hint · gold · sft").see_fit(siwork.task(task))
     Recipe.read(f"{named.group(3)} · gold · sft").see_fit(siwork.task("grammar"))
+
+
+def variants(kind):
+    """A component with each of its choices, as far as they may stand alone."""
+    yield kind()
+    for spot in knobs_of(kind):
+        for choice in spot.metadata["knob"].choices:
+            with suppress(KnobError):
+                yield kind(**{spot.name: choice})
+
+
+@pytest.mark.parametrize("kind", COMPONENTS.values(), ids=lambda kind: kind.name)
+def test_whatever_a_component_asks_can_be_said_and_had(kind):
+    offered = set.union(*(set(getattr(task, "offered", frozenset)()) for task in TASKS.values()))
+    for part in variants(kind):
+        assert set(part.asks) <= offered & set(_OF_TASK), part
+        assert set(part.asks_policy) <= set(_OF_POLICY), part
