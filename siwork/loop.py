@@ -20,7 +20,7 @@ import pandas as pd
 from siwork.policies import Policy, policy_of, restored
 from siwork.policies.journals import kept_in
 from siwork.recipes import Recipe, recipe_of
-from siwork.samplers import rollout
+from siwork.rollouts import rollout
 from siwork.schema import ROWS, Knobbed, KnobError, format_call, knob, parse_call
 from siwork.slots import State, Tell
 from siwork.store import Run, Writer

@@ -6,7 +6,8 @@ import pytest
 
 import siwork
 from siwork.proposers import Seed
-from siwork.samplers import Cot, Hint, rollout
+from siwork.rollouts import rollout
+from siwork.samplers import Cot, Hint
 from siwork.schema import KnobError
 from siwork.slots import State, silent
 

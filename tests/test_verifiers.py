@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import siwork
 from contracts.verifier import VerifierContract
-from siwork.samplers import rollout
+from siwork.rollouts import rollout
 from siwork.slots import State, silent
 from siwork.verifiers import Gold, Noisy, Vote
 

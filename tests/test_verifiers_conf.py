@@ -11,7 +11,7 @@ from siwork.loop import Sizes, run
 from siwork.metrics.calibration import brier
 from siwork.recalibration import recalibration
 from siwork.recipes import Recipe
-from siwork.samplers import rollout
+from siwork.rollouts import rollout
 from siwork.schema import KnobError, RecipeError
 from siwork.slots import State, silent
 from siwork.verifiers import Conf

@@ -17,7 +17,7 @@ from hf_made import byte_pairs, write_fresh, write_player
 from siwork.loop import Sizes, prepare, resume, run
 from siwork.metrics.calibration import auroc, auroc_within
 from siwork.recipes import Recipe
-from siwork.samplers import rollout
+from siwork.rollouts import rollout
 from siwork.schema import RecipeError, RunError
 from siwork.slots import State, silent
 from siwork.verifiers import Orm

@@ -10,7 +10,7 @@ import siwork
 from contracts.verifier import VerifierContract, rng
 from siwork.recipes import Recipe
 from siwork.recipes.playing import Play, lots_of
-from siwork.samplers import rollout
+from siwork.rollouts import rollout
 from siwork.slots import State, silent
 from siwork.verifiers import Critic, Exec
 

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from siwork.policies.base import Completions, Plan, Texts
 from siwork.policies.chance import Chance
+from siwork.policies.continuing import whole
 from siwork.policies.network import Network, Shape
 from siwork.policies.sampling import Draws, sample
 from siwork.policies.start import FILE, Tiny
@@ -135,14 +136,8 @@ class TinyPolicy:
         ]
         chance = Chance.of(temperature, top_p)
         drawn = sample(self.network, ids, np.arange(len(ids)), streams.astype(np.uint64), chance, self.max_new, tell)
-        place = np.repeat(np.arange(len(ids)), k)
-        text = [
-            start[i] + more for i, more in zip(place, self.tokens.decode_rows(drawn.tokens).to_pylist(), strict=True)
-        ]
-        response = pa.array(text, pa.string())
-        logp = self.logp(asked.take(pa.array(place)), response, drawn.finished)
-        n_tokens = np.array([len(head) for head in heads], np.int64)[place] + drawn.n_tokens
-        return Completions(response, n_tokens, drawn.finished, logp, np.full(len(text), np.nan))
+        more = self.tokens.decode_rows(drawn.tokens).to_pylist()
+        return whole(self, asked, heads, drawn, [start[i // k] + text for i, text in enumerate(more)])
 
     def lengths(self, responses: Texts, finished: np.ndarray) -> np.ndarray:
         """(n,) tokens of each response, the end token counted where finished. Raises KnobError when a text has no tokens."""

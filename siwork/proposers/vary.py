@@ -6,18 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from siwork.proposers.made import items_of, make_known, remembered, table_of
+from siwork.rollouts import texts, written
 from siwork.schema import knob
-from siwork.schema.tables import ROWS
 from siwork.slots import Component, State
 from siwork.tasks.base import is_held_out
 
 _TRIES = 8  # draws until a paraphrase is no held-out prompt
-_TYPES = {c.name: c.type for c in ROWS}
-_OF_PROBLEM = ["split", "problem", "task", "difficulty", "band", "prompt"]
-_SAID = ["agent", "response", "n_tokens", "finished"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Vary(Component):
         prompts = problems["prompt"].tolist()
         for i in place:
             prompts[i] = _paraphrase(state, prompts[i], rng)
-        other = problems.assign(prompt=_column(prompts, "prompt"))
+        other = problems.assign(prompt=texts(prompts))
         make_known(state, self.name, other)
         if not self.both:
             return other
@@ -89,7 +85,8 @@ class Vary(Component):
         made = table_of(state.task, items, [f"hindsight/{state.round}/{i}" for i in range(len(items))])
         of = made.iloc[which[few]]
         make_known(state, self.name, of.drop_duplicates("prompt"))
-        return _said_there(state, failed[usable][few], of)
+        told = failed[usable][few]
+        return written(state, of, told["response"].tolist(), hint="hindsight", agent=told["agent"].tolist())
 
     def remember(self, state: State, rows: pd.DataFrame, rng: np.random.Generator) -> State:
         """The state with the prompts of the round."""
@@ -102,34 +99,3 @@ def _paraphrase(state: State, prompt: str, rng: np.random.Generator) -> str:
         if not is_held_out(other):
             return other
     return prompt
-
-
-def _said_there(state: State, rows: pd.DataFrame, problems: pd.DataFrame) -> pd.DataFrame:
-    """The responses of n rows as rows of n other problems, each with the log-probability of the agent that wrote it."""
-    n, prompts, said = len(rows), problems["prompt"].tolist(), rows["response"].tolist()
-    done, writer = rows["finished"].to_numpy(bool), rows["agent"].to_numpy(object)
-    base = state.base.logp(prompts, said, done)
-    logp = np.full(n, np.nan)
-    for name in dict.fromkeys(writer):
-        at = np.flatnonzero(writer == name)
-        policy = state.agents.get(name, state.policy)
-        logp[at] = policy.logp([prompts[i] for i in at], [said[i] for i in at], done[at])
-    table = problems[_OF_PROBLEM].reset_index(drop=True)
-    told = {
-        "sample": table.groupby("problem", sort=False).cumcount().to_numpy(),
-        "hint": ["hindsight"] * n,
-        "turn": np.zeros(n, np.int64),
-        "parent": [None] * n,
-        "temperature": [None] * n,
-        "top_p": np.ones(n),
-        "logp": np.minimum(logp, 0.0),
-        "entropy": [None] * n,
-        "base_logp": np.minimum(base, 0.0),
-    }
-    table = table.assign(**{name: rows[name].array for name in _SAID})
-    table = table.assign(**{name: _column(values, name) for name, values in told.items()})
-    return table.assign(answer=state.task.answers(table))
-
-
-def _column(values: object, name: str) -> pd.arrays.ArrowExtensionArray:
-    return pd.arrays.ArrowExtensionArray(pa.array(values, _TYPES[name], from_pandas=True))

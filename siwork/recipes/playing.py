@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from siwork.samplers import rollout
+from siwork.rollouts import rollout
 from siwork.slots import SLOTS, Selection, State, Tell, silent
 
 Lots = Mapping[str, np.random.Generator]

@@ -1,8 +1,8 @@
 """Samplers: how completions are drawn.
 
-`rollouts` is the one place where a completion becomes a row; `plain` holds independent completions, `refine` further attempts,
-`explore` a pool and a policy that forgets, `search` a tree of beginnings,
-`memory` own notes, `mutate` small changes, `roles` a debate and a teacher; `judged` reads the rows before and keeps those behind.
+`plain` holds independent completions, `refine` further attempts, `explore` a pool and a policy that forgets, `search` a tree of
+beginnings, `memory` own notes, `mutate` small changes, `roles` a debate and a teacher; `judged` reads the rows before and keeps
+those behind. Rows are made in `siwork.rollouts`.
 """
 
 from siwork.samplers.explore import Explore
@@ -11,7 +11,6 @@ from siwork.samplers.mutate import Mutate
 from siwork.samplers.plain import Cot, Hint
 from siwork.samplers.refine import Refine
 from siwork.samplers.roles import Roles
-from siwork.samplers.rollouts import next_sample, rollout, written
 from siwork.samplers.search import Search
 
 __all__ = [
@@ -23,7 +22,4 @@ __all__ = [
     "Refine",
     "Roles",
     "Search",
-    "next_sample",
-    "rollout",
-    "written",
 ]

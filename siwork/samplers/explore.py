@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from siwork.policies import Plan
+from siwork.rollouts import next_sample, rescored, rollout, written
 from siwork.samplers.judged import keeping, kept_under, of_problems, said, scores
 from siwork.samplers.plain import Drawing
-from siwork.samplers.rollouts import next_sample, rescored, rollout, written
 from siwork.schema import KnobError, knob
 from siwork.slots import State, Tell
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from siwork.rollouts import next_sample, written
 from siwork.samplers.judged import own, scores
 from siwork.samplers.plain import Drawing
-from siwork.samplers.rollouts import next_sample, written
 from siwork.schema import knob
 from siwork.slots import State, Tell
 

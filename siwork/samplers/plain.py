@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from siwork.samplers.rollouts import next_sample, rollout
+from siwork.rollouts import next_sample, rollout
 from siwork.schema import KnobError, knob, nearest
 from siwork.slots import Component, State, Tell
 from siwork.tasks import Task

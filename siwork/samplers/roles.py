@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from siwork.policies.named import check_named, named_policy
+from siwork.rollouts import next_sample, rescored, rollout
 from siwork.samplers.judged import own, plain
 from siwork.samplers.plain import Drawing
-from siwork.samplers.rollouts import next_sample, rescored, rollout
 from siwork.schema import KnobError, knob
 from siwork.slots import State, Tell
 

@@ -9,9 +9,9 @@ from itertools import accumulate
 import numpy as np
 import pandas as pd
 
+from siwork.rollouts import next_sample, rollout
 from siwork.samplers.judged import own, plain, scores
 from siwork.samplers.plain import Drawing
-from siwork.samplers.rollouts import next_sample, rollout
 from siwork.schema import knob
 from siwork.slots import State, Tell
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from siwork.policies.chance import scramble, uniform
+from siwork.rollouts import next_sample, written
 from siwork.schema import knob
 from siwork.slots import Component, State
 from siwork.verifiers.keys import row_keys
@@ -60,38 +59,15 @@ class Exec(Component):
             for prompt, text, key in zip(prompts, said, keys[lucky], strict=True)
         ]
         found = [i for i, text in enumerate(made) if text is not None and text != said[i]]
-        return _revised(state, rows, lucky[found], [str(made[i]) for i in found]) if found else None
+        return _repaired(state, rows, lucky[found], [str(made[i]) for i in found]) if found else None
 
 
-def _revised(state: State, rows: pd.DataFrame, place: np.ndarray, said: list[str]) -> pd.DataFrame:
-    """Rows for texts that somebody wrote in place of the rows at `place`, with the policy's log-probabilities of them."""
-    old, n = rows.iloc[place].reset_index(drop=True), len(place)
-    text, done = pa.array(said, pa.string()), np.ones(n, bool)
-    prompts = old["prompt"].tolist()
-    logp = state.policy.logp(prompts, text, done)
-    base = logp if state.policy is state.base else state.base.logp(prompts, text, done)
-    tell = getattr(state.policy, "lengths", None)
-    told = {
-        "sample": rows["sample"].max() + 1 + old.groupby("problem", sort=False).cumcount().to_numpy(),
-        "hint": ["repair"] * n,
-        "turn": np.zeros(len(old), int),  # nobody revised it
-        "parent": old["sample"].to_numpy(int),
-        "agent": ["corrector"] * n,
-        "temperature": pa.nulls(n, pa.float64()),
-        "response": text,
-        "n_tokens": pa.nulls(n, pa.int64()) if tell is None else np.asarray(tell(said, done), np.int64),
-        "finished": done,
-        "logp": np.minimum(logp, 0.0),
-        "entropy": pa.nulls(n, pa.float64()),
-        "base_logp": np.minimum(base, 0.0),
-    }
-    new = old.assign(**{name: _as(values, old[name].dtype) for name, values in told.items()})
-    return new.assign(answer=state.task.answers(new))
-
-
-def _as(values: object, kind: Any) -> pd.arrays.ArrowExtensionArray:
-    array = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
-    return pd.arrays.ArrowExtensionArray(array.cast(kind.pyarrow_dtype))
+def _repaired(state: State, rows: pd.DataFrame, place: np.ndarray, said: list[str]) -> pd.DataFrame:
+    """Rows for the texts that stand in place of the rows at `place`; a context that training keeps stays."""
+    old = rows.iloc[place].reset_index(drop=True)
+    parent, first = old["sample"].tolist(), next_sample(rows)
+    new = written(state, old, said, hint="repair", agent="corrector", parent=parent, first=first)
+    return new.assign(asked=old["asked"]) if "asked" in old else new
 
 
 @dataclass(frozen=True)

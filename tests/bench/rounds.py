@@ -15,7 +15,7 @@ from siwork.policies.llama import to_llama
 from siwork.policies.tiny import TinyPolicy
 from siwork.policies.tokens import END, PAD
 from siwork.recipes import Recipe
-from siwork.samplers import rollout
+from siwork.rollouts import rollout
 from siwork.slots import State, silent
 from siwork.tasks import task
 from tests.bench.timing import in_turn, ratio

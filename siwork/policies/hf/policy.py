@@ -20,6 +20,7 @@ from transformers import StopStringCriteria
 from siwork.policies.asking import see_options
 from siwork.policies.base import Completions, Plan, Texts
 from siwork.policies.chance import Chance
+from siwork.policies.continuing import whole
 from siwork.policies.hf.adapters import Adapter
 from siwork.policies.hf.asking import last_states, option_chances
 from siwork.policies.hf.batches import Forward
@@ -139,12 +140,9 @@ class HFPolicy:
         self._wear()
         chance = Chance.of(temperature, top_p)
         drawn = sample(self.forward, ids, streams.astype(np.uint64), chance, self._ends, self.room, tell)
-        place = np.repeat(np.arange(len(ids)), k)
         new = [row[:n] for row, n in zip(drawn.tokens, drawn.n_tokens, strict=True)]
-        text = self.reader.decode([np.append(heads[i], row) for i, row in zip(place, new, strict=True)])
-        logp = self.logp(asked.take(pa.array(place)), text, drawn.finished)
-        n_tokens = np.array([len(head) for head in heads], np.int64)[place] + drawn.n_tokens
-        return Completions(pa.array(text, pa.string()), n_tokens, drawn.finished, logp, np.full(len(text), np.nan))
+        text = self.reader.decode([np.append(heads[i // k], row) for i, row in enumerate(new)])
+        return whole(self, asked, heads, drawn, text)
 
     def lengths(self, responses: Texts, finished: np.ndarray) -> np.ndarray:
         """(n,) tokens of each response, the end token counted where finished."""

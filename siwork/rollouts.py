@@ -89,26 +89,28 @@ def written(
     responses: Sequence[str],
     *,
     hint: str,
-    agent: str,
+    agent: str | Sequence[str],
     turn: int = 0,
     parent: Sequence[int] | None = None,
     first: int = 0,
 ) -> pd.DataFrame:
     """Texts that the policy did not draw as rows: n finished responses to the n problems (PROBLEMS), with its log-probabilities.
 
-    hint : kind of text, never 'none', so that no metric takes it for the policy's own word; agent : who wrote it
+    hint : kind of text, never 'none', so that no metric takes it for the policy's own word
+    agent : who wrote it, or n names; the log-probability is that of an agent of the population where one of these wrote it
     Other parameters, and the result, as those of `rollout`. Entropy is unknown.
     """
     n, prompts = len(responses), problems["prompt"].tolist()
-    said, done = pa.array(list(responses), pa.string()), np.ones(n, bool)
-    logp = state.policy.logp(prompts, said, done)
-    base = logp if state.policy is state.base else state.base.logp(prompts, said, done)
-    length = lengths(state.policy, list(responses), done)
+    said, done = list(responses), np.ones(n, bool)
+    writers = [agent] * n if isinstance(agent, str) else list(agent)
+    logp = _likelihood(state, writers, prompts, said)
+    base = logp if state.policy is state.base and not state.members else state.base.logp(prompts, said, done)
+    length = lengths(state.policy, said, done)
     told = {
         "hint": _same(hint, n),
         "turn": np.full(n, turn),
         "parent": pa.nulls(n, pa.int64()) if parent is None else np.asarray(parent, np.int64),
-        "agent": _same(agent, n),
+        "agent": writers,
         "temperature": pa.nulls(n, pa.float64()),
         "top_p": np.ones(n),
         "response": said,
@@ -119,6 +121,16 @@ def written(
         "base_logp": np.minimum(base, 0.0),
     }
     return _rows(state, problems, told, first)
+
+
+def _likelihood(state: State, writers: Sequence[str], prompts: Sequence[str], said: Sequence[str]) -> np.ndarray:
+    """log π (n,) of finished responses, each by the agent of its name, else by the policy."""
+    found, names = np.zeros(len(said)), np.array(writers, object)
+    for name in dict.fromkeys(writers):
+        at = np.flatnonzero(names == name).tolist()
+        policy = state.agents.get(name, state.policy)
+        found[at] = policy.logp([prompts[i] for i in at], [said[i] for i in at], np.ones(len(at), bool))
+    return found
 
 
 def rescored(state: State, rows: pd.DataFrame) -> pd.DataFrame:
