@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import siwork
-from siwork.loop import Sizes, prepare, resume
+from broken_off import whole_and_broken
+from siwork.loop import Sizes
 from siwork.recipes import Recipe
 from siwork.recipes.playing import Play, lots_of
 from siwork.slots import State
@@ -124,12 +125,7 @@ def test_the_round_samples_and_selects_as_tuned():
 def test_a_tuned_run_is_the_same_after_a_break(tmp_path):
     formula = "seed · cot(k=3) · gold · correct · sft(steps=4) · adapt(problems=4, k=4)"
     sizes = Sizes(train=8, heldout=4, beyond=0, samples=4)
-    folders = [tmp_path / name for name in ("whole", "broken")]
-    for folder in folders:
-        prepare(formula, "countdown(numbers=3)", "tabular", rounds=2, problems=sizes, folder=folder)
-    whole = resume(folders[0])
-    resume(folders[1], rounds=1)
-    broken = resume(folders[1], rounds=2)
+    whole, broken = whole_and_broken(tmp_path, formula, rounds=2, problems=sizes)
     same = ["problem", "sample", "response", "temperature", "weight"]
     pd.testing.assert_frame_equal(whole.rows()[same], broken.rows()[same])
     assert [run.round_info(1)["tuned"] for run in (whole, broken)] == [whole.round_info(1)["tuned"]] * 2

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import siwork
+from broken_off import whole_and_broken
 from contracts.verifier import Silent
-from siwork.loop import Sizes, prepare, resume
+from siwork.loop import Sizes
 from siwork.recipes import Recipe
 from siwork.recipes.playing import Play, lots_of, of_agent
 from siwork.slots import Learned, State
@@ -108,12 +109,7 @@ def test_a_whole_population_is_refused_together(start):
 
 def test_refused_rounds_are_the_same_after_a_break(tmp_path):
     formula = "seed · cot(k=4) · gold · correct · sft(steps=4) · gate(margin=0.02, problems=6, k=4)"
-    folders = [tmp_path / name for name in ("whole", "broken")]
-    for folder in folders:
-        prepare(formula, "countdown(numbers=3)", "tabular", rounds=3, problems=SMALL, folder=folder)
-    whole = resume(folders[0])
-    resume(folders[1], rounds=1)
-    broken = resume(folders[1], rounds=3)
+    whole, broken = whole_and_broken(tmp_path, formula, rounds=3, problems=SMALL)
     same = ["problem", "sample", "response", "score", "weight"]
     pd.testing.assert_frame_equal(whole.rows()[same], broken.rows()[same])
     notes = [pd.read_parquet(run.state_path(2) / "learned-gate.parquet") for run in (whole, broken)]
@@ -175,11 +171,6 @@ def test_one_alone_is_nobody_special(start):
 
 def test_a_population_is_the_same_after_a_break(tmp_path):
     formula = "seed · cot(k=3) · vote · correct · sft(steps=4) · pop(n=2)"
-    folders = [tmp_path / name for name in ("whole", "broken")]
-    for folder in folders:
-        prepare(formula, "countdown(numbers=3)", "tabular", rounds=2, problems=SMALL, folder=folder)
-    whole = resume(folders[0])
-    resume(folders[1], rounds=1)
-    broken = resume(folders[1], rounds=2)
+    whole, broken = whole_and_broken(tmp_path, formula, rounds=2, problems=SMALL)
     same = ["problem", "sample", "agent", "response", "score", "weight"]
     pd.testing.assert_frame_equal(whole.rows()[same], broken.rows()[same])

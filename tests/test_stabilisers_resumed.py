@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from siwork.loop import Sizes, prepare, resume
+from broken_off import whole_and_broken
+from siwork.loop import Sizes
 
 SMALL = Sizes(train=8, heldout=4, beyond=0, samples=3)
 SAME = ["round", "split", "problem", "sample", "agent", "hint", "response", "score", "weight"]
@@ -21,11 +22,5 @@ SAME = ["round", "split", "problem", "sample", "agent", "hint", "response", "sco
     ],
 )
 def test_a_broken_run_goes_on_as_if_it_had_not(tmp_path, formula):
-    folders = [tmp_path / name for name in ("whole", "broken")]
-    for folder in folders:
-        prepare(formula, "expr(depth=2)", "tabular", rounds=3, problems=SMALL, folder=folder)
-    whole = resume(folders[0])
-    resume(folders[1], rounds=1)
-    resume(folders[1], rounds=2)
-    broken = resume(folders[1], rounds=3)
+    whole, broken = whole_and_broken(tmp_path, formula, rounds=3, problems=SMALL, task="expr(depth=2)")
     pd.testing.assert_frame_equal(whole.rows()[SAME], broken.rows()[SAME])

@@ -11,11 +11,10 @@ import plotly.graph_objects as go
 from siwork.figures.canvas import canvas, head, place, unknown
 from siwork.figures.curves import WORDS
 from siwork.figures.points import points
-from siwork.figures.rounds import shape
+from siwork.figures.rounds import see_table
 from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import flat
 from siwork.figures.theme import INK, colour, faded, interval, number, plain, shortened, symbol
-from siwork.schema import SchemaError
 
 _TEXT = ("arm", "metric", "unit", "split", "conclusion", "method")
 _REAL = (
@@ -59,11 +58,7 @@ def fig_ablation(x: pd.DataFrame) -> go.Figure:
     >>> fig_ablation(table).data[-1].x.tolist()
     [0.1]
     """
-    lacking = [name for name in (*_TEXT, *_REAL) if name not in getattr(x, "columns", ())]
-    if lacking or not len(x):
-        raise SchemaError(
-            f"fig_ablation draws the table of siwork.reporting.ablation.ablation_table(arms), got {plain(shape(x))}; pass that one"
-        )
+    see_table(x, (*_TEXT, *_REAL), "fig_ablation", "siwork.reporting.ablation.ablation_table(arms)")
     return ablation_sheet(x).figure()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import unescape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from siwork.figures.marks import line
 from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import Lines, Series
 from siwork.figures.theme import INK, plain, shortened
-from siwork.schema import SPLITS, KnobError, nearest
+from siwork.schema import SPLITS, KnobError, SchemaError, nearest
 
 _DASHES = {"solid": "solid", "dash": "dashed", "dot": "dotted"}
 _SEARCHED = ("heldout", "train", "beyond")  # when no split was asked for and the usual one is not there
@@ -113,6 +113,13 @@ def split_of(x: pd.DataFrame, split: str | None, usual: str) -> str:
     if split not in SPLITS:
         raise KnobError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; {nearest(str(split), SPLITS)}")
     return split
+
+
+def see_table(x: Any, columns: Sequence[str], who: str, maker: str) -> None:
+    """Nothing, for a table with rows and those columns. Raises SchemaError that names the function which makes one."""
+    lacking = [name for name in columns if name not in getattr(x, "columns", ())]
+    if lacking or not len(x):
+        raise SchemaError(f"{who} draws the table of {maker}, got {plain(shape(x))}; pass that one")
 
 
 def shape(x: object) -> str:

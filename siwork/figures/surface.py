@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from siwork.figures.canvas import canvas, head, place, unknown
 from siwork.figures.curves import WORDS
-from siwork.figures.rounds import shape
+from siwork.figures.rounds import see_table
 from siwork.figures.sheet import Place, Sheet
 from siwork.figures.table import flat
 from siwork.figures.theme import interval, number, plain
@@ -47,11 +47,7 @@ def fig_surface(x: pd.DataFrame) -> go.Figure:
     >>> figure.data[0].x.tolist(), figure.data[0].z.tolist()
     (['0', '0.2'], [[0.5, 0.5]])
     """
-    lacking = [name for name in (*_TEXT, *_REAL) if name not in getattr(x, "columns", ())]
-    if lacking or not len(x):
-        raise SchemaError(
-            f"fig_surface draws the table of siwork.reporting.surface.surface_table(cells), got {plain(shape(x))}; pass that one"
-        )
+    see_table(x, (*_TEXT, *_REAL), "fig_surface", "siwork.reporting.surface.surface_table(cells)")
     return surface_sheet(x).figure()
 
 

@@ -137,7 +137,7 @@ class TinyPolicy:
         chance = Chance.of(temperature, top_p)
         drawn = sample(self.network, ids, np.arange(len(ids)), streams.astype(np.uint64), chance, self.max_new, tell)
         more = self.tokens.decode_rows(drawn.tokens).to_pylist()
-        return whole(self, asked, heads, drawn, [start[i // k] + text for i, text in enumerate(more)])
+        return whole(self.logp, asked, heads, drawn, [start[i // k] + text for i, text in enumerate(more)])
 
     def lengths(self, responses: Texts, finished: np.ndarray) -> np.ndarray:
         """(n,) tokens of each response, the end token counted where finished. Raises KnobError when a text has no tokens."""

@@ -142,7 +142,7 @@ class HFPolicy:
         drawn = sample(self.forward, ids, streams.astype(np.uint64), chance, self._ends, self.room, tell)
         new = [row[:n] for row, n in zip(drawn.tokens, drawn.n_tokens, strict=True)]
         text = self.reader.decode([np.append(heads[i // k], row) for i, row in enumerate(new)])
-        return whole(self, asked, heads, drawn, text)
+        return whole(self.logp, asked, heads, drawn, text)
 
     def lengths(self, responses: Texts, finished: np.ndarray) -> np.ndarray:
         """(n,) tokens of each response, the end token counted where finished."""
