@@ -227,14 +227,16 @@ def by_seed(arms: Mapping[Any, Sequence[Path]]) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class _Drawn(Sizes):
+class Drawn(Sizes):
     """Sizes that draw the problems of a seed once for all arms."""
 
     @classmethod
-    def of(cls, problems: int | Sizes) -> _Drawn:
+    def of(cls, problems: int | Sizes) -> Drawn:
+        """The same sizes, that draw once."""
         return cls(**asdict(sizes_of(problems)))
 
     def draw(self, task: Task, seed: int) -> pd.DataFrame:
+        """As `Sizes.draw`; the problems of the seed asked for last are held."""
         held = self.__dict__.setdefault("held", {})
         if seed not in held:
             held.clear()
@@ -258,7 +260,7 @@ def _prepared(
 ) -> dict[_Key, list[Path]]:
     if not seeds:
         raise KnobError("an arm needs at least one seed, got none; three are usual")
-    chosen, sizes = task_of(task).fixed(), _Drawn.of(problems)
+    chosen, sizes = task_of(task).fixed(), Drawn.of(problems)
     places = {
         key: [base.with_name(f"{base.name}{end}-s{seed}") for seed in seeds]
         for key, end in zip(arms, ends, strict=True)

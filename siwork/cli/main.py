@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         _fork,
         _ablate,
         _surface,
+        _claims,
         _pretrain,
         _recipes,
         _tasks,
@@ -183,6 +184,20 @@ def _surface(commands: Commands) -> None:
     parser.add_argument("--link", default="flat", help="flat, or difficulty for rates that grow with it (default flat)")
     _setting(parser, rounds=3, seeds=3, problems=150, heldout=100, beyond=0, samples=16)
     _page(parser, Path("surface.html"))
+
+
+def _claims(commands: Commands) -> None:
+    sentence = "Ask claims of the literature of small models: the rule first, then the runs, then the verdict."
+    parser = _command(commands, "claims", "claims:claims", sentence)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of claims; without any all are asked")
+    parser.add_argument("--list", action="store_true", help="the claims with the verdicts that ship; nothing is played")
+    parser.add_argument("--rule", action="store_true", help="what would be played and the rule; nothing is played")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds, at least 2 (default 5)")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument("--folder", type=Path, default=_RUNS / "claims", help="where the runs go (default runs/claims)")
+    parser.add_argument("--at-once", type=int, help="runs at a time (default one a core)")
+    words = "the table of verdicts, which keeps those of other claims (default claims.csv)"
+    parser.add_argument("-o", "--output", type=Path, default=Path("claims.csv"), help=words)
 
 
 def _page(parser: argparse.ArgumentParser, path: Path) -> None:

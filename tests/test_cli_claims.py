@@ -1,0 +1,62 @@
+"""`siwork claims` at the command line."""
+
+import pytest
+
+from siwork.claims import CLAIMS, UNASKED
+from siwork.claims.table import read_verdicts
+from siwork.cli.main import main
+
+
+def test_the_rule_is_said_and_nothing_is_played(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["claims", "tail", "--rule"]) == 0
+    said = capsys.readouterr().out
+    for part in CLAIMS["tail"].parts:
+        assert f"{part.number}: {part.rule}" in said
+    assert all(arm.recipe in said for arm in CLAIMS["tail"].arms.values())
+    assert not any(tmp_path.iterdir())
+
+
+def test_all_are_listed_with_what_cannot_be_asked(capsys):
+    assert main(["claims", "--list"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in [*CLAIMS, *UNASKED])
+    assert all(told["lacks"] in said for told in UNASKED.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tial"], "no claim is called 'tial'; nearest: 'tail'"),
+        (["tail", "--seeds", "1"], "--seeds must be at least 2, got 1; nearest: 2"),
+        (["tail", "--seed", "-1"], "--seed must be at least 0, got -1; nearest: 0"),
+        (["tail", "-o", "claims.txt"], "--output must end in .csv, got 'claims.txt'; nearest: 'claims.csv'"),
+        *([([name], "cannot be asked here: it lacks")] for name in UNASKED),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_runs(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["claims", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_another_file_is_not_overwritten(capsys, tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b\n1,2\n")
+    assert main(["claims", "theorems", "-o", str(tmp_path / "mine.csv")]) == 2
+    assert "is no table of verdicts" in capsys.readouterr().err
+    assert (tmp_path / "mine.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_a_claim_is_asked_and_its_verdict_kept(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["claims", "theorems", "--seeds", "3"]) == 0
+    said = capsys.readouterr().out
+    assert said.index("The rule:") < said.index("What came of it:")
+    table = read_verdicts(tmp_path / "claims.csv")
+    assert f"theorems: {table['verdict'][0]} · seeds 0 1 2" in said
+    assert table["mark"].unique().tolist() == [CLAIMS["theorems"].mark]
+    assert table["seeds"].tolist() == [3] * len(CLAIMS["theorems"].parts)
+    assert main(["claims", "theorems", "--seeds", "4"]) == 0
+    again = read_verdicts(tmp_path / "claims.csv")
+    assert again["seeds"].tolist() == [4] * len(table)
