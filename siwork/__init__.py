@@ -31,6 +31,7 @@ _HOME = {
     "diagnose": "diagnosis",
     "fig_ablation": "figures",
     "fig_calibration": "figures",
+    "fig_claims": "figures",
     "fig_collapse": "figures",
     "fig_curves": "figures",
     "fig_diversity": "figures",
@@ -80,6 +81,7 @@ __all__ = [
     "diagnose",
     "fig_ablation",
     "fig_calibration",
+    "fig_claims",
     "fig_collapse",
     "fig_curves",
     "fig_diversity",
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
     from siwork.figures import (
         fig_ablation,
         fig_calibration,
+        fig_claims,
         fig_collapse,
         fig_curves,
         fig_diversity,

@@ -53,7 +53,7 @@ def test_the_mark_changes_with_rule_and_setting_and_with_nothing_else(name):
         replace(claim, parts=(replace(first, least=first.least * 2), *claim.parts[1:])),
         replace(claim, rounds=claim.rounds + 1),
         replace(claim, sizes=Sizes(train=1)),
-        replace(claim, task="maze"),
+        replace(claim, task="hidden"),
     ]
     if claim.arms:
         arm = next(iter(claim.arms))
@@ -66,7 +66,7 @@ def test_the_mark_changes_with_rule_and_setting_and_with_nothing_else(name):
     ("bad", "words"),
     [
         ({"claimed": "abov"}, "claimed must be one of above, below, within, got 'abov'"),
-        ({"of": "end"}, "of must be one of first, last, change, slope, mean, got 'end'"),
+        ({"of": "end"}, "of must be one of first, last, change, bend, slope, mean, got 'end'"),
         ({"least": 0.0}, "least is the smallest effect worth the name, above 0, got 0"),
         ({"least": float("nan")}, "least is the smallest effect"),
     ],

@@ -30,6 +30,8 @@ def value(curve=CURVE, other=None, **part):
         ("last", 0, 0.9),
         ("change", 0, 0.4),
         ("change", 2, 0.5),
+        ("bend", 0, 0.9 - 2 * 0.5 + 0.5),  # half way between rounds 1 and 2 it is at 0.5
+        ("bend", 1, 0.9 - 2 * 0.4 + 0.6),
         ("mean", 1, (0.6 + 0.4 + 0.9) / 3),
         ("slope", 1, (0.9 - 0.6) / 2),  # of three points, the middle one does not tilt it
     ],

@@ -31,7 +31,7 @@ def test_all_are_listed_with_what_cannot_be_asked(capsys):
         (["tail", "--seeds", "1"], "--seeds must be at least 2, got 1; nearest: 2"),
         (["tail", "--seed", "-1"], "--seed must be at least 0, got -1; nearest: 0"),
         (["tail", "-o", "claims.txt"], "--output must end in .csv, got 'claims.txt'; nearest: 'claims.csv'"),
-        *([([name], "cannot be asked here: it lacks")] for name in UNASKED),
+        *(([name], "cannot be asked here: it lacks") for name in UNASKED),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_runs(words, said, capsys, tmp_path, monkeypatch):

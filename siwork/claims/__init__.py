@@ -5,3 +5,5 @@ from siwork.claims.catalogue import UNASKED as UNASKED
 from siwork.claims.claim import Claim as Claim
 from siwork.claims.deciding import VERDICTS as VERDICTS
 from siwork.claims.table import shipped_verdicts as shipped_verdicts
+from siwork.claims.words import asked as asked
+from siwork.claims.words import told as told

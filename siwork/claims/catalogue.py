@@ -15,7 +15,7 @@ _READ: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("claim
 
 def _claim(name: str, told: Mapping[str, Any]) -> Claim:
     arms = {arm: _arm(given) for arm, given in told.get("arms", {}).items()}
-    parts = tuple(Part(**part) for part in told["parts"])
+    parts = tuple(Part(**({"arm": ""} | part)) for part in told["parts"])
     sizes = Sizes(**told.get("sizes", {}))
     rest = {key: value for key, value in told.items() if key not in ("arms", "parts", "sizes")}
     return Claim(name, arms=arms, parts=parts, sizes=sizes, **rest)

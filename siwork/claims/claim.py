@@ -12,7 +12,7 @@ from siwork.loop import Sizes
 from siwork.schema import KnobError, nearest
 
 SIDES = ("above", "below", "within")
-SHAPES = ("first", "last", "change", "slope", "mean")
+SHAPES = ("first", "last", "change", "bend", "slope", "mean")
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class Arm:
 class Part:
     """One number that the rule looks at, a value a seed, and where its interval must lie.
 
-    arm : the arm it is measured on; against : the arm that is subtracted, seed by seed, "" for none
+    arm : the arm it is measured on, "" for a closed form; against : the arm that is subtracted, seed by seed, "" for none
     metric : of `siwork.metrics`, or of `siwork.claims.own`; less : a metric that is subtracted, "" for none
     claimed : "above" or "below" the line, or "within" ±least of it
     least : the smallest effect worth the name, > 0, in the unit of the number
     line : where no effect is
-    of : "first" for round `since`, "last" round, "change" between the two, least-squares "slope" a round from `since` on, or
-        "mean" from there on
+    of : "first" for round `since`, "last" round, "change" between the two, "bend", how much more of that came in the second
+        half than in the first, least-squares "slope" a round from `since` on, or "mean" from there on
     split : of the rows; relative : as a share of the other arm's value, or of that of round `since`
     either : of the parts with the same word, one is enough; "" for a part that must hold
     """
@@ -100,10 +100,13 @@ class Part:
         >>> Part("dive", "answer_entropy", "above", 0.1, against="dpo", relative=True).number
         'answer_entropy of dive − dpo, held-out: last round, as a share of dpo'
         """
+        if not self.arm:
+            return self.metric
         metric = self.metric + (f" − {self.less}" if self.less else "")
         arms = self.arm + (f" − {self.against}" if self.against else "")
         since = "" if self.since == 0 and self.of == "mean" else f" since round {self.since}"
         shape = {"first": f"round {self.since}", "last": "last round", "change": f"change{since}"}
+        shape |= {"bend": "change in the second half less that in the first"}
         shape |= {"slope": f"slope a round{since}", "mean": f"mean{since}"}
         share = f", as a share of {self.against or f'round {self.since}'}" if self.relative else ""
         where = {"heldout": "held-out"}.get(self.split, self.split)

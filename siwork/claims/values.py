@@ -97,4 +97,7 @@ def _shaped(part: Part, arm: str, curves: Curves, seed: int) -> float:
         return float(values.mean())
     if part.of == "slope":
         return float(np.polyfit(rounds, values, 1)[0]) if len(values) > 1 and not np.isnan(values).any() else np.nan
+    if part.of == "bend":
+        middle = np.interp((rounds[0] + rounds[-1]) / 2, rounds, values)
+        return float(values[-1] - 2 * middle + values[0])
     return float(values[-1] - values[0])

@@ -10,9 +10,8 @@ import pandas as pd
 
 from siwork.claims import CLAIMS, UNASKED, Claim
 from siwork.claims.table import merged, read_verdicts, shipped_verdicts, table_of, verdicts
-from siwork.cli.diagnose import wrapped
+from siwork.claims.words import asked, told
 from siwork.schema import KnobError, nearest
-from siwork.schema.numbers import interval
 
 
 def claims(options: argparse.Namespace) -> int:
@@ -22,7 +21,7 @@ def claims(options: argparse.Namespace) -> int:
         print("\n".join(_listed(chosen)))
         return 0
     if options.rule:
-        print("\n\n".join("\n".join(_asked(claim)) for claim in chosen))
+        print("\n\n".join("\n".join(asked(claim)) for claim in chosen))
         return 0
     _check(options)
     for claim in chosen:
@@ -65,41 +64,15 @@ def _ask(claim: Claim, options: argparse.Namespace) -> bool:
     from siwork.cli.progress import follow
     from siwork.sweep import Sweep
 
-    print("\n".join(_asked(claim)), flush=True)
+    print("\n".join(asked(claim)), flush=True)
     seeds = range(options.seed, options.seed + options.seeds)
     played = lay_out(claim, seeds, options.folder)
     if played.folders and not follow(Sweep(played.in_order, at_once=options.at_once), told="time"):
         return False
     table = table_of([judge(played, seeds)])
-    print("\n".join(_told(table)), flush=True)
+    print("\n".join(told(table)) + "\n", flush=True)
     merged(_earlier(options.output), table).to_csv(options.output, index=False)
     return True
-
-
-def _asked(claim: Claim) -> Iterable[str]:
-    """What is claimed, what is played, and the rule."""
-    yield f"{claim.name}: {claim.says}"
-    yield from wrapped(f"{claim.source}: “{claim.stated}”", 2)
-    if claim.arms:
-        yield f"  {claim.task} · {claim.rounds} rounds · {claim.sizes}"
-    for name, arm in claim.arms.items():
-        yield f"  {name:<12} {arm.recipe}{f' ({arm.apart})' if arm.apart else ''}"
-    yield "  The rule:"
-    for i, part in enumerate(claim.parts, 1):
-        either = f" (one of “{part.either}” is enough)" if part.either else ""
-        yield f"  {i:>2}  {part.number}: {part.rule}{either}"
-
-
-def _told(table: pd.DataFrame) -> Iterable[str]:
-    """What came of one claim."""
-    first = table.iloc[0]
-    yield "  What came of it:"
-    for row in table.to_dict("records"):
-        why = f" ({row['why']})" if row["why"] else ""
-        yield f"  {row['part']:>2}  {interval(row['value'], row['low'], row['high'], sign=True):<28} {row['part_verdict']}{why}"
-    yield f"  {first['claim']}: {first['verdict']} · seeds {first['ran_on']} · {first['seconds']} s"
-    yield f"  intervals over seeds, each at {first['level']:.1%}, so that all {len(table)} hold at once at 95 %"
-    yield ""
 
 
 def _listed(chosen: Sequence[Claim]) -> Iterable[str]:
@@ -108,5 +81,5 @@ def _listed(chosen: Sequence[Claim]) -> Iterable[str]:
     for claim in chosen:
         yield f"{claim.name:<{width}}  {known.get(claim.name, 'not asked yet'):<20} {claim.says}"
     if len(chosen) == len(CLAIMS):
-        for name, told in UNASKED.items():
-            yield f"{name:<{width}}  {'cannot be asked':<20} {told['says']}; lacks {told['lacks']}"
+        for name, found in UNASKED.items():
+            yield f"{name:<{width}}  {'cannot be asked':<20} {found['says']}; lacks {found['lacks']}"

@@ -1,0 +1,49 @@
+"""A claim in words: what is claimed, what is played, the rule; and what came of it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import pandas as pd
+
+from siwork.claims.claim import Claim
+from siwork.schema.numbers import interval
+
+_WIDTH = 118  # characters of a line
+
+
+def asked(claim: Claim) -> Iterator[str]:
+    """What is claimed, what is played, and the rule, as lines.
+
+    >>> from siwork.claims import CLAIMS
+    >>> print(next(asked(CLAIMS["exploration"])).split(":")[0])
+    exploration
+    """
+    yield from _wrapped(f"{claim.name}: {claim.says}", 0)
+    yield from _wrapped(f"{claim.source}: “{claim.stated}”", 2)
+    if claim.arms:
+        yield f"  {claim.task} · {claim.rounds} rounds · {claim.sizes}"
+        yield f"  chosen before, on other seeds: {claim.chosen}"
+    for name, arm in claim.arms.items():
+        yield f"  {name:<12} {arm.recipe}{f' ({arm.apart})' if arm.apart else ''}"
+    yield "  The rule:"
+    for i, part in enumerate(claim.parts, 1):
+        either = f" (one of “{part.either}” is enough)" if part.either else ""
+        yield f"  {i:>2}  {part.number}: {part.rule}{either}"
+
+
+def told(table: pd.DataFrame) -> Iterator[str]:
+    """What came of one claim, its rows of a table of verdicts, as lines."""
+    first = table.iloc[0]
+    yield "  What came of it:"
+    for row in table.to_dict("records"):
+        why = f" ({row['why']})" if row["why"] else ""
+        numbers = interval(row["value"], row["low"], row["high"], sign=True)
+        yield f"  {row['part']:>2}  {numbers:<28} {row['part_verdict']}{why}"
+    yield f"  {first['claim']}: {first['verdict']} · seeds {first['ran_on']} · {first['seconds']:.0f} s"
+    yield f"  intervals over seeds, each at {first['level']:.1%}: all {len(table)} hold at once at 95 %"
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent or 2))
