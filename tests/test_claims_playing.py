@@ -87,6 +87,14 @@ def test_an_arm_may_have_a_base_of_its_own(small, tmp_path):
     assert made == [file.read_bytes() for file in sorted((tmp_path / "small" / "bases").iterdir())]
 
 
+def test_an_arm_may_be_of_another_task(small, tmp_path):
+    claim = replace(small, arms={"whole": LOOP, "half": replace(LOOP, task="add(digits=2)")})
+    laid = lay_out(claim, (0, 1), tmp_path)
+    prompts = {name: Run(folders[0]).problems()["prompt"] for name, folders in laid.folders.items()}
+    assert prompts["half"].str.contains(r"^\d+\+\d+=$").all()
+    assert not prompts["whole"].str.contains(r"^\d+\+\d+=$").all()
+
+
 # ── table ──────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def table(played):

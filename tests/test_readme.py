@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from siwork.claims import shipped_verdicts
+from siwork.claims.words import markdown as claims_markdown
 from siwork.cli.catalogue import markdown, metrics_markdown
 from siwork.cli.main import _parser
 from siwork.cli.rates import rates_markdown
@@ -16,6 +18,11 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 def test_the_table_of_recipes_is_the_catalogue():
     table = README.split("<!-- recipes -->", 1)[1].split("<!-- /recipes -->", 1)[0].strip()
     assert table == markdown()  # `siwork recipes --markdown` prints it anew
+
+
+def test_the_table_of_claims_is_that_of_the_verdicts():
+    table = README.split("<!-- claims -->", 1)[1].split("<!-- /claims -->", 1)[0].strip()
+    assert table == claims_markdown(shipped_verdicts())  # `siwork claims --markdown` prints it anew
 
 
 def test_the_table_of_metrics_is_the_catalogue():

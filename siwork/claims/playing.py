@@ -65,15 +65,13 @@ def lay_out(claim: Claim, seeds: Sequence[int], folder: str | Path) -> Played:
     began, home = time.monotonic(), Path(folder) / claim.name
     if not claim.arms:
         return Played(claim, {}, began)
-    sizes = {
-        name: Drawn.of(replace(claim.sizes, train=arm.train or claim.sizes.train)) for name, arm in claim.arms.items()
-    }
-    shared = {size: size for size in sizes.values()}  # arms of the same sizes draw their problems once
+    drawn: dict[tuple[int, str], Drawn] = {}  # arms of the same size and task draw their problems once
     places: dict[str, list[Path]] = {name: [] for name in claim.arms}
     for seed in seeds:
         for name, arm in claim.arms.items():
-            place = home / f"{name}-s{seed}"
-            places[name].append(_prepared(claim, arm, shared[sizes[name]], seed, place))
+            train = arm.train or claim.sizes.train
+            sizes = drawn.setdefault((train, arm.task), Drawn.of(replace(claim.sizes, train=train)))
+            places[name].append(_prepared(claim, arm, sizes, seed, home / f"{name}-s{seed}"))
     return Played(claim, places, began)
 
 

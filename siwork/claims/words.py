@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from siwork.claims.catalogue import CLAIMS, UNASKED
 from siwork.claims.claim import Claim
+from siwork.claims.deciding import FAILS, HOLDS, OPEN
 from siwork.schema.numbers import interval
 
 _WIDTH = 118  # characters of a line
@@ -24,7 +26,7 @@ def asked(claim: Claim) -> Iterator[str]:
     yield from _wrapped(f"{claim.source}: “{claim.stated}”", 2)
     if claim.arms:
         yield f"  {claim.task} · {claim.rounds} rounds · {claim.sizes}"
-        yield f"  chosen before, on other seeds: {claim.chosen}"
+        yield from _wrapped(f"the setting was chosen on {claim.chosen}", 2)
     for name, arm in claim.arms.items():
         yield f"  {name:<12} {arm.recipe}{f' ({arm.apart})' if arm.apart else ''}"
     yield "  The rule:"
@@ -43,6 +45,31 @@ def told(table: pd.DataFrame) -> Iterator[str]:
         yield f"  {row['part']:>2}  {numbers:<28} {row['part_verdict']}{why}"
     yield f"  {first['claim']}: {first['verdict']} · seeds {first['ran_on']} · {first['seconds']:.0f} s"
     yield f"  intervals over seeds, each at {first['level']:.1%}: all {len(table)} hold at once at 95 %"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The verdicts of a table in Markdown, a line a claim, then those that cannot be asked; the README holds it word for word."""
+    head = ["| name | claim | here | parts | asked of | from |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *(_line(claim, table) for claim in CLAIMS.values()), *map(_unasked, UNASKED)])
+
+
+def _line(claim: Claim, table: pd.DataFrame) -> str:
+    rows = table[table["claim"] == claim.name]
+    if rows.empty:
+        return f"| `{claim.name}` | {claim.says} | not asked yet | | `{claim.task}` | {claim.source} |"
+    counts = rows["part_verdict"].value_counts()
+    words = {HOLDS: "holds", FAILS: "does not", OPEN: "open"}
+    parts = ", ".join(f"{counts[verdict]} {word}" for verdict, word in words.items() if verdict in counts)
+    where = f"`{claim.task}`, {claim.rounds} rounds, " if claim.arms else ""
+    seeds = f"{len(str(rows['ran_on'].iloc[0]).split())} seeds"
+    return (
+        f"| `{claim.name}` | {claim.says} | **{rows['verdict'].iloc[0]}** | {parts} | {where}{seeds} | {claim.source} |"
+    )
+
+
+def _unasked(name: str) -> str:
+    told = UNASKED[name]
+    return f"| `{name}` | {told['says']} | cannot be asked | | lacks {told['lacks']} | {told['source']} |"
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

@@ -10,13 +10,16 @@ import pandas as pd
 
 from siwork.claims import CLAIMS, UNASKED, Claim
 from siwork.claims.table import merged, read_verdicts, shipped_verdicts, table_of, verdicts
-from siwork.claims.words import asked, told
+from siwork.claims.words import asked, markdown, told
 from siwork.schema import KnobError, nearest
 
 
 def claims(options: argparse.Namespace) -> int:
     """Ask claims, print what came of each, and write the table. Raises KnobError for a name that is none, and as `lay_out`."""
     chosen = _chosen(options.names)
+    if options.markdown:
+        print(markdown(shipped_verdicts()))
+        return 0
     if options.list:
         print("\n".join(_listed(chosen)))
         return 0

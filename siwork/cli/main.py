@@ -191,6 +191,7 @@ def _claims(commands: Commands) -> None:
     parser = _command(commands, "claims", "claims:claims", sentence)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of claims; without any all are asked")
     parser.add_argument("--list", action="store_true", help="the claims with the verdicts that ship; nothing is played")
+    parser.add_argument("--markdown", action="store_true", help="the verdicts that ship as a table for the README")
     parser.add_argument("--rule", action="store_true", help="what would be played and the rule; nothing is played")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds, at least 2 (default 5)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed (default 0)")
