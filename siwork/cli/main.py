@@ -69,23 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
-        _demo,
-        _run,
-        _resume,
-        _fork,
-        _ablate,
-        _surface,
-        _pretrain,
-        _recipes,
-        _tasks,
-        _metrics,
-        _report,
-        _diagnose,
-        _import,
-        _watch,
-        _clinic,
-        _serve,
-    ):
+        _demo, _run, _resume, _fork, _ablate, _surface, _measure, _pretrain, _recipes, _tasks, _metrics, _report, _diagnose,
+        _import, _watch, _clinic, _serve,
+    ):  # fmt: skip
         add(commands)
     return parser
 
@@ -124,23 +110,33 @@ def _run(commands: Commands) -> None:
     _setting(parser, rounds=6, seeds=1, problems=300, heldout=100, beyond=50, samples=32)
 
 
-def _setting(
-    parser: argparse.ArgumentParser, *, rounds: int, seeds: int, problems: int, heldout: int, beyond: int, samples: int
-) -> None:
+def _setting(parser: argparse.ArgumentParser, **numbers: int) -> None:
     """What all runs of a command share."""
     parser.add_argument("--task", default="countdown", help="a task, e.g. 'countdown(numbers=4)' (default countdown)")
     parser.add_argument("--policy", default="tiny", help="a policy: tiny or tabular, with knobs (default tiny)")
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"updates of each run (default {rounds})")
-    parser.add_argument("--seeds", type=int, default=seeds, help=f"runs that differ in the seed only (default {seeds})")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first run (default 0)")
-    parser.add_argument("--problems", type=int, default=problems, help=f"training problems (default {problems})")
-    parser.add_argument("--heldout", type=int, default=heldout, help=f"held-out problems (default {heldout})")
-    parser.add_argument("--beyond", type=int, default=beyond, help=f"harder problems (default {beyond})")
-    words = f"completions of each held-out problem (default {samples})"
-    parser.add_argument("--samples", type=int, default=samples, help=words)
+    _numbers(parser, **numbers)
     parser.add_argument("--folder", type=Path, default=_RUNS, help="where run folders go (default runs)")
     parser.add_argument("--name", help="name of the runs (default: recipe and task)")
     parser.add_argument("--at-once", type=int, help="runs at a time (default one a core)")
+
+
+_COUNTED = {
+    "rounds": "updates of each run",
+    "seeds": "runs that differ in the seed only",
+    "seed": "seed of the first run",
+    "problems": "training problems",
+    "heldout": "held-out problems",
+    "beyond": "harder problems",
+    "samples": "completions of each held-out problem",
+}
+
+
+def _numbers(parser: argparse.ArgumentParser, **numbers: int) -> None:
+    """Rounds, seeds and sizes with their defaults."""
+    for name, about in _COUNTED.items():
+        default = numbers.get(name, 0)
+        if name in numbers or name == "seed":
+            parser.add_argument(f"--{name}", type=int, default=default, help=f"{about} (default {default})")
 
 
 def _resume(commands: Commands) -> None:
@@ -188,6 +184,18 @@ def _surface(commands: Commands) -> None:
 def _page(parser: argparse.ArgumentParser, path: Path) -> None:
     parser.add_argument("-o", "--output", type=Path, default=path, help=f"the page with the figure (default {path})")
     parser.add_argument("--json", action="store_true", help="for programs: the table alone")
+
+
+def _measure(commands: Commands) -> None:
+    sentence = "Play methods of the catalogue beside vanilla at equal samples, and write what each changes."
+    parser = _command(commands, "measure", "measuring:measure", sentence)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="methods (default all that play on tiny)")
+    _numbers(parser, rounds=3, seeds=5, problems=120, heldout=60, samples=32)
+    place = _RUNS / "measured"
+    parser.add_argument("--folder", type=Path, default=place, help=f"where run folders go (default {place})")
+    parser.add_argument("--at-once", type=int, help="runs at a time (default one a core)")
+    words = "the table (default measured.csv; the one that ships is data/methods/measured.csv)"
+    parser.add_argument("-o", "--output", type=Path, default=Path("measured.csv"), help=words)
 
 
 def _pretrain(commands: Commands) -> None:
