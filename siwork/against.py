@@ -25,7 +25,7 @@ _Key = TypeVar("_Key")
 REFERENCE = "vanilla"
 POLICY = "tiny"
 PROMPTED = "needs a prompted model"
-SIZES = Sizes(train=120, heldout=60, beyond=0, samples=32)
+SIZES = Sizes(train=150, heldout=60, beyond=0, samples=16)
 ROUNDS = 3
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from siwork.measured import Card, in_full, in_short
 from siwork.recipes import COMPONENTS, LACKING, RECIPES, SHOWS, recipe_of
-from siwork.reporting.measured import Card, in_full, in_short
 from siwork.schema import Knobbed, KnobError, RecipeError, knobs_of, nearest
 from siwork.slots import SLOTS
 from siwork.tasks import TASKS, Task, task_of

@@ -190,7 +190,7 @@ def _measure(commands: Commands) -> None:
     sentence = "Play methods of the catalogue beside vanilla at equal samples, and write what each changes."
     parser = _command(commands, "measure", "measuring:measure", sentence)
     parser.add_argument("names", nargs="*", metavar="NAME", help="methods (default all that play on tiny)")
-    _numbers(parser, rounds=3, seeds=5, problems=120, heldout=60, samples=32)
+    _numbers(parser, rounds=3, seeds=5, problems=150, heldout=60, samples=16)
     place = _RUNS / "measured"
     parser.add_argument("--folder", type=Path, default=place, help=f"where run folders go (default {place})")
     parser.add_argument("--at-once", type=int, help="runs at a time (default one a core)")

@@ -16,9 +16,9 @@ from siwork.cli.catalogue import card_of
 from siwork.cli.progress import played
 from siwork.cli.rounds import checked_extent
 from siwork.loop import Sizes
+from siwork.measured import COLUMNS, as_csv, from_csv, in_short
 from siwork.recipes import RECIPES, recipe_of
 from siwork.reporting.effects import change_of, effect_of, metrics_of
-from siwork.reporting.measured import COLUMNS, as_csv, from_csv, in_short
 from siwork.reporting.page import save
 from siwork.schema import KnobError
 from siwork.store import Run
@@ -29,10 +29,7 @@ def measure(options: argparse.Namespace) -> int:
     """`siwork measure [NAME…]`: play methods beside `vanilla`, write what each changes. Raises as `methods_of`, `own_runs`."""
     names, setting = methods_of(options.names), _setting(options)
     own = own_runs([name for name in names if not lacking(name)], setting)
-    plural = "s" if options.seeds > 1 else ""
-    print(
-        f"{len(names)} of {len(RECIPES)} methods · {setting.rounds} rounds · {setting.problems} · {options.seeds} seed{plural}"
-    )
+    print(f"{len(names)} of {len(RECIPES)} methods · {_extent(setting)}")
     if not _played([folders[0] for folders in own.values()], options.at_once):
         return 1
     ks = {name: equal_k(Run(folders[0])) for name, folders in own.items() if name != REFERENCE and _whole(folders[:1])}
@@ -54,6 +51,12 @@ def _setting(options: argparse.Namespace) -> Setting:
         raise KnobError(f"--output must end in .csv, got {options.output.name!r}; nearest: {near!r}")
     sizes = Sizes(options.problems, options.heldout, 0, options.samples)
     return Setting(options.folder, range(options.seed, options.seed + options.seeds), options.rounds, sizes)
+
+
+def _extent(setting: Setting) -> str:
+    sizes, n = setting.problems, len(setting.seeds)
+    held = f"{sizes.train} problems, {sizes.heldout} held-out × {sizes.samples} samples"
+    return f"{held} · {setting.rounds} rounds · {n} seed{'s' if n > 1 else ''}"
 
 
 def _together(own: Mapping[str, list[Path]], beside: Mapping[str, list[Path]]) -> list[Path]:

@@ -16,7 +16,7 @@ from siwork.reporting.differences import pooled
 from siwork.schema import KnobError
 from siwork.store import Run
 
-CALIBRATION = "proxy_gold_gap"
+_CALIBRATION = "proxy_gold_gap"
 _SPLIT = "heldout"
 _NUMBERS = ("value", "low", "high", "least", "most")
 
@@ -30,7 +30,7 @@ def metrics_of(runs: Sequence[Run], calibration: bool = False) -> list[str]:
     """
     k = min(int(run.rows([0], ["problem"], _SPLIT)["problem"].value_counts().min()) for run in runs)
     names = dict.fromkeys(("pass@1", f"pass@{k}", "distinct_correct", "tail_solve_rate"))
-    return [*names, *([CALIBRATION] if calibration else [])]
+    return [*names, *([_CALIBRATION] if calibration else [])]
 
 
 def effect_of(given: Sequence[Run], own: Sequence[Run], metrics: Sequence[str], level: float = 0.95) -> pd.DataFrame:

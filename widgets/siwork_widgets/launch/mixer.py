@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets as w
 
 from siwork.markup import Html, element, join
+from siwork.measured import Card, in_short
 from siwork.recipes import COMPONENTS, RECIPES, SHOWS, Entry, Recipe
-from siwork.reporting.measured import Card, in_short
 from siwork.schema import SiworkError, knobs_of
 from siwork.slots import SLOTS, Component
 from siwork_widgets.kit.controls import Knobs

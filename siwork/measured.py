@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from siwork.reporting.effects import CALIBRATION
 from siwork.schema import RunError, shipped
 from siwork.schema.numbers import interval, number
 
 FILE = "measured.csv"
-_ABOUT = {"D": "distinct_correct", "T": "tail_solve_rate", "C": CALIBRATION}  # in short, beside pass@1, by question
+_ABOUT = {
+    "D": "distinct_correct",
+    "T": "tail_solve_rate",
+    "C": "proxy_gold_gap",
+}  # in short, beside pass@1, by question
 _TEXTS = (
     "name", "formula", "task", "policy", "problems", "reference", "metric", "unit", "conclusion", "method", "version", "why",
 )  # fmt: skip
@@ -130,7 +133,10 @@ def _why(card: Card, rows: Sequence[Mapping[Any, Any]]) -> str:
 
 
 def _difference(row: Mapping[Any, Any]) -> str:
-    return interval(*(float(row[name]) for name in ("value", "low", "high")), sign=True)
+    """A difference with its interval, `[none]` where there is none; of equal runs there is nothing to doubt."""
+    value, low, high = (float(row[name]) for name in ("value", "low", "high"))
+    bare = pd.isna(low) and not value == row["least"] == row["most"] == 0
+    return interval(value, low, high, sign=True) + (" [none]" if bare else "")
 
 
 def _levels(row: Mapping[Any, Any], alone: bool) -> str:
