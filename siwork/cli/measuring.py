@@ -20,13 +20,16 @@ from siwork.measured import COLUMNS, as_csv, from_csv, in_short
 from siwork.recipes import RECIPES, recipe_of
 from siwork.reporting.effects import change_of, effect_of, metrics_of
 from siwork.reporting.page import save
-from siwork.schema import KnobError
+from siwork.schema import KnobError, SiworkError
 from siwork.store import Run
 from siwork.sweep import Sweep
 
 
 def measure(options: argparse.Namespace) -> int:
-    """`siwork measure [NAME…]`: play methods beside `vanilla`, write what each changes. Raises as `methods_of`, `own_runs`."""
+    """`siwork measure [NAME…]`: play methods beside `vanilla`, write what each changes; 1 when a run failed or was stopped.
+
+    Raises as `methods_of`, `own_runs`.
+    """
     names, setting = methods_of(options.names), _setting(options)
     own = own_runs([name for name in names if not lacking(name)], setting)
     print(f"{len(names)} of {len(RECIPES)} methods · {_extent(setting)}")
@@ -40,7 +43,7 @@ def measure(options: argparse.Namespace) -> int:
     save(as_csv(table), options.output)
     _tell(names, from_csv(as_csv(table)))
     print(f"\n{options.output} ({len(table)} rows)")
-    return 0
+    return 0 if all(map(_whole, [*own.values(), *beside.values()])) else 1
 
 
 def _setting(options: argparse.Namespace) -> Setting:
@@ -93,8 +96,11 @@ def _rows(name: str, own: Mapping[str, list[Path]], beside: Mapping[str, list[Pa
     failed = [run for run in (*runs, *others) if not _whole([run.folder])]
     if failed:
         return [about | {"why": f"{failed[0].name} failed: {failed[0].last_words()}"}]
-    metrics = metrics_of(runs, calibration="C" in RECIPES[name].shows)
-    table = effect_of(others, runs, metrics) if others else change_of(runs, metrics)
+    try:
+        metrics = metrics_of(runs, calibration="C" in RECIPES[name].shows)
+        table = effect_of(others, runs, metrics) if others else change_of(runs, metrics)
+    except SiworkError as error:  # the others are told all the same
+        return [about | {"why": str(error)}]
     about |= _costs(cost(runs), cost(others) if others else None)
     about |= {"reference": others[0].recipe if others else None}
     return [about | {str(key): value for key, value in row.items()} for row in table.to_dict("records")]
