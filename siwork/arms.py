@@ -183,7 +183,7 @@ def ablations(
     found = exchanged(recipe, slot, others)
     arms = {arm.name: arm.recipe for arm in found}
     ends = ["", *(f"-{slot}-{file_name(arm.name)}" for arm in found[1:])]
-    return _prepared(arms, ends, _base(recipe, task, folder, name), task, policy, rounds, problems, seeds)
+    return prepared(arms, ends, _base(recipe, task, folder, name), task, policy, rounds, problems, seeds)
 
 
 def noise_grid(
@@ -218,7 +218,7 @@ def noise_grid(
     grid = {(float(fp), float(fn)): behind_noise(recipe, fp, fn, link) for fp in rates for fn in rates}
     linked = "" if link == "flat" else f"-{link}"
     ends = [f"{linked}-fp{fp:g}-fn{fn:g}" for fp, fn in grid]
-    return _prepared(grid, ends, _base(recipe, task, folder, name), task, policy, rounds, problems, seeds)
+    return prepared(grid, ends, _base(recipe, task, folder, name), task, policy, rounds, problems, seeds)
 
 
 def by_seed(arms: Mapping[Any, Sequence[Path]]) -> list[Path]:
@@ -248,7 +248,7 @@ def _base(recipe: str | Recipe, task: str | Task, folder: str | Path, name: str 
     return Path(folder) / (name or f"{slug(str(recipe))}-{task_of(task).name}")
 
 
-def _prepared(
+def prepared(
     arms: Mapping[_Key, Recipe],
     ends: Sequence[str],
     base: Path,
@@ -258,6 +258,21 @@ def _prepared(
     problems: int | Sizes,
     seeds: Sequence[int],
 ) -> dict[_Key, list[Path]]:
+    """Prepare the run folders of several recipes under the same of all else.
+
+    Parameters
+    ----------
+    arms : recipes by key
+    ends : what is added to the name of each arm's folders
+    base : folder and begin of their names; those of an arm are `<base><end>-s<seed>`
+    task … seeds : as in `ablations`
+
+    Returns
+    -------
+    Folders by key, in the order of the seeds. What is there already is kept.
+
+    Raises KnobError without seeds, and as `siwork.run`.
+    """
     if not seeds:
         raise KnobError("an arm needs at least one seed, got none; three are usual")
     chosen, sizes = task_of(task).fixed(), Drawn.of(problems)

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from siwork.cli.catalogue import card_of
+from siwork.measured import in_short
 from siwork.recipes import COMPONENTS, RECIPES, Recipe
 from siwork.schema import KnobError, RecipeError, SiworkError, format_call, knobs_of
 from siwork.slots import SLOTS
@@ -40,6 +42,7 @@ def test_every_recipe_of_the_catalogue_goes_in_and_comes_out(mixer, name):
     shown = unescape(mixer._facts.value)
     for told in (RECIPES[name].source, RECIPES[name].expects, RECIPES[name].departs, RECIPES[name].task):
         assert told in shown
+    assert f"Changed here: {in_short(card_of(name))}." in shown
     assert ("label-free" in mixer._facts.value) == mixer.recipe.label_free
 
 

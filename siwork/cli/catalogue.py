@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from siwork.measured import Card, in_full, in_short
 from siwork.recipes import COMPONENTS, LACKING, RECIPES, SHOWS, recipe_of
 from siwork.schema import Knobbed, KnobError, RecipeError, knobs_of, nearest
 from siwork.slots import SLOTS
@@ -30,7 +31,8 @@ def recipes(options: argparse.Namespace) -> int:
     if options.markdown:
         print(markdown())
     elif options.json:
-        chosen = {name: e._asdict() for name, e in RECIPES.items() if options.name in (None, name)}
+        asked = {name: e for name, e in RECIPES.items() if options.name in (None, name)}
+        chosen = {name: e._asdict() | {"changed_here": in_short(card_of(name))} for name, e in asked.items()}
         print(json.dumps(chosen or _knobs(COMPONENTS[options.name]), ensure_ascii=False, indent=2))
     elif options.name in RECIPES:
         _show_recipe(options.name)
@@ -44,11 +46,17 @@ def recipes(options: argparse.Namespace) -> int:
 def markdown() -> str:
     """The catalogue as a table; the README holds it word for word."""
     lines = [
-        f"| `{name}` | `{e.formula}` | {e.sentence} | {e.expects} | {_reads(name)} | {e.source} |"
+        f"| `{name}` | `{e.formula}` | {e.sentence} | {e.expects} | {in_short(card_of(name))} | {_reads(name)} | {e.source} |"
         for name, e in RECIPES.items()
     ]
-    head = ["| name | formula | what it is | should change | truth | from |", "|---|---|---|---|---|---|"]
-    return "\n".join([*head, *lines])
+    head = "| name | formula | what it is | should change | changed here | truth | from |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *lines])
+
+
+def card_of(name: str) -> Card:
+    """A method of the catalogue by which its measured half is looked up."""
+    entry = RECIPES[name]
+    return Card(name, str(recipe_of(name)), entry.task, entry.shows)
 
 
 def components_markdown() -> str:
@@ -94,6 +102,8 @@ def _show_recipe(name: str) -> None:
     }
     for what, words in told.items():
         print(f"  {what:<16}{words}")
+    for i, words in enumerate(in_full(card_of(name))):
+        print(f"  {'' if i else 'changed here':<16}{words}")
     for parts in recipe.slots.values():
         for part in parts:
             departs = f" (departs from its source in: {part.departs})" if part.departs else ""

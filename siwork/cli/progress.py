@@ -18,7 +18,18 @@ _SHOWN = {"pass@1": "pass@1", "distinct_correct": "distinct right", "answer_entr
 
 
 def follow(sweep: Sweep, told: str = "rounds") -> bool:
-    """Play a sweep to its end while printing; Ctrl-C ends it after the present stages. True when all is finished.
+    """Play a sweep to its end as `played` does, and say how to go on with each run that is not finished. True when all is.
+
+    told : as in `played`
+    """
+    progress = played(sweep, told)
+    for p in progress:
+        _say_unfinished(p)
+    return all(p.state == "finished" for p in progress)
+
+
+def played(sweep: Sweep, told: str = "rounds") -> list[Progress]:
+    """Play a sweep to its end while printing; Ctrl-C ends it after the present stages. Where each run ended.
 
     told : what is printed of it: "rounds", a line each; "time", the moving line only; or "nothing"
     """
@@ -31,9 +42,7 @@ def follow(sweep: Sweep, told: str = "rounds") -> bool:
                 screen.say("stopping after the present stage; the runs can be resumed")
                 sweep.stop()
     screen.end()
-    for p in progress:
-        _say_unfinished(p)
-    return all(p.state == "finished" for p in progress)
+    return progress
 
 
 def _say_unfinished(p: Progress) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as w
 
 from siwork.markup import Html, element, join
+from siwork.measured import Card, in_short
 from siwork.recipes import COMPONENTS, RECIPES, SHOWS, Entry, Recipe
 from siwork.schema import SiworkError, knobs_of
 from siwork.slots import SLOTS, Component
@@ -232,16 +233,18 @@ def _facts(recipe: Recipe) -> Html:
     readers = [part.name for parts in recipe.slots.values() for part in parts if part.reads_gold]
     truth = f"Reads the truth: yes ({', '.join(readers)})." if readers else "Reads the truth: no, it is label-free."
     name = _CATALOGUE.get(str(recipe))
-    return element("small", join(truth, *(_card(name, RECIPES[name]) if name else [])), class_="sw-soft")
+    told = _card(name, RECIPES[name], str(recipe)) if name else []
+    return element("small", join(truth, *told), class_="sw-soft")
 
 
-def _card(name: str, entry: Entry) -> list[Html | str]:
-    """What the catalogue says of a method."""
+def _card(name: str, entry: Entry, formula: str) -> list[Html | str]:
+    """What the catalogue says of a method, and what it was measured to do."""
     about = ", ".join(SHOWS[letter] for letter in entry.shows)
     departs = f" Departs from it in: {entry.departs}." if entry.departs else ""
     return [
         " This is ",
         element("strong", name),
         f" of the catalogue, from: {entry.source}.{departs} About: {about}. Should change: {entry.expects}.",
+        f" Changed here: {in_short(Card(name, formula, entry.task, entry.shows))}.",
         f" Its smallest setting: {entry.policy} with {entry.task}.",
     ]

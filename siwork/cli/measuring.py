@@ -1,0 +1,123 @@
+"""`siwork measure`: what methods of the catalogue change here, against `vanilla` at equal samples."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from siwork.against import REFERENCE, Cost, Setting, cost, equal_k, lacking, methods_of, own_runs, references
+from siwork.arms import by_seed
+from siwork.cli.catalogue import card_of
+from siwork.cli.progress import played
+from siwork.cli.rounds import checked_extent
+from siwork.loop import Sizes
+from siwork.measured import COLUMNS, as_csv, from_csv, in_short
+from siwork.recipes import RECIPES, recipe_of
+from siwork.reporting.effects import change_of, effect_of, metrics_of
+from siwork.reporting.page import save
+from siwork.schema import KnobError, SiworkError
+from siwork.store import Run
+from siwork.sweep import Sweep
+
+
+def measure(options: argparse.Namespace) -> int:
+    """`siwork measure [NAME…]`: play methods beside `vanilla`, write what each changes; 1 when a run failed or was stopped.
+
+    Raises as `methods_of`, `own_runs`.
+    """
+    names, setting = methods_of(options.names), _setting(options)
+    own = own_runs([name for name in names if not lacking(name)], setting)
+    print(f"{len(names)} of {len(RECIPES)} methods · {_extent(setting)}")
+    if not _played([folders[0] for folders in own.values()], options.at_once):
+        return 1
+    ks = {name: equal_k(Run(folders[0])) for name, folders in own.items() if name != REFERENCE and _whole(folders[:1])}
+    beside = references(ks, setting)
+    if not _played(_together(own, beside), options.at_once):
+        return 1
+    table = pd.DataFrame([row for name in names for row in _rows(name, own, beside)], columns=list(COLUMNS))
+    save(as_csv(table), options.output)
+    _tell(names, from_csv(as_csv(table)))
+    print(f"\n{options.output} ({len(table)} rows)")
+    return 0 if all(map(_whole, [*own.values(), *beside.values()])) else 1
+
+
+def _setting(options: argparse.Namespace) -> Setting:
+    """Raises KnobError for numbers that cannot be, and for a table that is no .csv."""
+    checked_extent(options, 1)
+    if options.output.suffix.lower() != ".csv":
+        near = options.output.with_suffix(".csv").name
+        raise KnobError(f"--output must end in .csv, got {options.output.name!r}; nearest: {near!r}")
+    sizes = Sizes(options.problems, options.heldout, 0, options.samples)
+    return Setting(options.folder, range(options.seed, options.seed + options.seeds), options.rounds, sizes)
+
+
+def _extent(setting: Setting) -> str:
+    sizes, n = setting.problems, len(setting.seeds)
+    held = f"{sizes.train} problems, {sizes.heldout} held-out × {sizes.samples} samples"
+    return f"{held} · {setting.rounds} rounds · {n} seed{'s' if n > 1 else ''}"
+
+
+def _together(own: Mapping[str, list[Path]], beside: Mapping[str, list[Path]]) -> list[Path]:
+    """All folders, seed by seed, each once: methods and references of one seed are played under the same load."""
+    pairs = {name: folders for name, folders in own.items() if name in beside or name == REFERENCE}
+    return list(dict.fromkeys(by_seed({**pairs, **{(name,): folders for name, folders in beside.items()}})))
+
+
+def _played(folders: Sequence[Path], at_once: int | None) -> bool:
+    """Play folders; False when they were stopped before their end. One that failed is named, and does not end the others."""
+    if not folders:
+        return True
+    ended = played(Sweep(folders, at_once=at_once), told="time")
+    for p in ended:
+        if p.state == "failed":
+            sys.stderr.write(f"siwork: {p.run.name} failed: {p.run.last_words()}\n")
+    if any(p.state in ("stopped", "waiting") for p in ended):
+        print("The rounds so far are kept; go on with the same command.")
+        return False
+    return True
+
+
+def _whole(folders: Sequence[Path]) -> bool:
+    return all(run.rounds_done > run.rounds_wanted for run in map(Run, folders))
+
+
+def _rows(name: str, own: Mapping[str, list[Path]], beside: Mapping[str, list[Path]]) -> list[dict[str, Any]]:
+    """The rows of one method, or the one that says why it was not measured."""
+    about: dict[str, Any] = {"name": name, "formula": str(recipe_of(name)), "task": RECIPES[name].task}
+    if name not in own:
+        return [about | {"policy": RECIPES[name].policy, "why": lacking(name)}]
+    runs, others = [Run(folder) for folder in own[name]], [Run(folder) for folder in beside.get(name, [])]
+    about |= _played_setting(runs[0])
+    failed = [run for run in (*runs, *others) if not _whole([run.folder])]
+    if failed:
+        return [about | {"why": f"{failed[0].name} failed: {failed[0].last_words()}"}]
+    try:
+        metrics = metrics_of(runs, calibration="C" in RECIPES[name].shows)
+        table = effect_of(others, runs, metrics) if others else change_of(runs, metrics)
+    except SiworkError as error:  # the others are told all the same
+        return [about | {"why": str(error)}]
+    about |= _costs(cost(runs), cost(others) if others else None)
+    about |= {"reference": others[0].recipe if others else None}
+    return [about | {str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _played_setting(run: Run) -> dict[str, Any]:
+    manifest = run.manifest
+    told = {"rounds": run.rounds_wanted, "policy": run.policy, "problems": manifest["problems"], "seed": run.seed}
+    return told | {"version": manifest["made_with"].get("siwork", manifest.get("siwork"))}
+
+
+def _costs(own: Cost, given: Cost | None) -> dict[str, Any]:
+    mine = own._asdict()
+    return mine if given is None else mine | {f"given_{name}": value for name, value in given._asdict().items()}
+
+
+def _tell(names: Sequence[str], table: pd.DataFrame) -> None:
+    width = max(map(len, names))
+    for name in names:
+        print(f"  {name:<{width}}  {in_short(card_of(name), table)}")

@@ -1,0 +1,112 @@
+"""`siwork measure` as a user meets it, and the cards that it fills."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from siwork.against import SIZES, Setting, own_runs
+from siwork.cli import main
+from siwork.cli.catalogue import card_of
+from siwork.measured import COLUMNS, from_csv, in_full, in_short
+from siwork.recipes import RECIPES
+
+QUICK = ["--problems", "6", "--heldout", "8", "--samples", "4", "--rounds", "1", "--seeds", "2"]
+
+
+def siwork(folder, *words):
+    command = [sys.executable, "-m", "siwork", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measure")
+    return folder, siwork(folder, "measure", "promptbreeder", "self-verified", *QUICK)
+
+
+def test_methods_are_played_compared_and_written(measured):
+    folder, told = measured
+    assert told.returncode == 0, told.stderr
+    assert "2 of 55 methods · 6 problems, 8 held-out × 4 samples · 1 rounds · 2 seeds" in told.stdout
+    assert "self-verified  not measured: needs a prompted model" in told.stdout
+    table = from_csv((folder / "measured.csv").read_text())
+    assert list(table.columns) == list(COLUMNS)
+    assert table["name"].tolist() == ["promptbreeder"] * 4 + ["self-verified"]
+    first = table.iloc[0]
+    assert (first["reference"], first["formula"]) == (RECIPES["vanilla"].formula, RECIPES["promptbreeder"].formula)
+    assert (first["samples"], first["given_samples"], first["rounds"], first["seeds"]) == (96, 96, 1, 2)
+    assert first["own"] == pytest.approx(
+        first["base"], abs=0.3
+    )  # nothing is trained; only the luck of the draws differs
+    assert in_short(card_of("promptbreeder"), table) in told.stdout
+    names = {place.name for place in (folder / "runs" / "measured").iterdir()}
+    assert names == {
+        f"countdown-numbers-3-{end}-s{seed}" for end in ("promptbreeder", "vanilla-k16") for seed in (0, 1)
+    }
+
+
+def test_a_second_time_nothing_is_played_and_the_table_is_the_same(measured):
+    folder, _ = measured
+    rows = folder / "runs" / "measured" / "countdown-numbers-3-vanilla-k16-s0" / "rounds" / "0000" / "rows.parquet"
+    before, table = rows.stat().st_mtime_ns, (folder / "measured.csv").read_bytes()
+    assert siwork(folder, "measure", "promptbreeder", "self-verified", *QUICK, "-o", "again.csv").returncode == 0
+    assert rows.stat().st_mtime_ns == before
+    assert (folder / "again.csv").read_bytes() == table
+
+
+def test_a_run_that_fails_is_named_and_does_not_end_the_others(measured):
+    folder, _ = measured
+    base = folder / "runs" / "measured" / "countdown-numbers-3-promptbreeder-s2" / "base" / "policy.safetensors"
+    own_runs(["promptbreeder"], _quick(folder)._replace(seeds=[2]))
+    base.write_bytes(b"damaged")
+    told = siwork(folder, "measure", "promptbreeder", "vanilla", *QUICK, "--seeds", "3", "-o", "third.csv")
+    assert told.returncode == 1
+    assert "countdown-numbers-3-promptbreeder-s2 failed: " in told.stderr
+    table = pd.read_csv(folder / "third.csv").set_index("name")
+    assert "promptbreeder-s2 failed: " in table.loc["promptbreeder", "why"]
+    assert table.loc["vanilla", "why"].isna().all()
+    assert len(table.loc["vanilla"]) == 4
+
+
+def _quick(folder):
+    sizes = SIZES.__class__(train=6, heldout=8, beyond=0, samples=4)
+    return Setting(folder / "runs" / "measured", range(2), 1, sizes)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["promptbreder"], "no method is called 'promptbreder'; nearest: 'promptbreeder'"),
+        (["cot"], "no method is called 'cot'"),
+        (["east", "-o", "table.parquet"], "--output must end in .csv, got 'table.parquet'; nearest: 'table.csv'"),
+        (["east", "--seeds", "0"], "--seeds must be at least 1"),
+        (["east", "--rounds", "0"], "--rounds must be at least 1"),
+        (["east", "--samples", "0"], "nearest: 1"),
+    ],
+)
+def test_wrong_words_are_one_sentence_and_nothing_is_written(tmp_path, monkeypatch, capsys, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert main(["measure", *words]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert sentence in said.err
+    assert said.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_other_runs_is_refused(measured, monkeypatch, capsys):
+    folder, _ = measured
+    monkeypatch.chdir(folder)
+    assert main(["measure", "promptbreeder", *QUICK, "--samples", "5"]) == 2
+    assert "holds another run: problems is" in capsys.readouterr().err
+
+
+def test_the_card_says_what_was_measured(capsys):
+    assert main(["recipes", "vanilla"]) == 0
+    told = capsys.readouterr().out
+    for line in in_full(card_of("vanilla")):
+        assert line in told
+    assert main(["recipes", "self-rewarding"]) == 0
+    assert "changed here    not measured" in capsys.readouterr().out
