@@ -26,7 +26,7 @@ REFERENCE = "vanilla"
 POLICY = "tiny"
 PROMPTED = "needs a prompted model"
 SIZES = Sizes(train=150, heldout=60, beyond=0, samples=16)
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Setting(NamedTuple):

@@ -73,7 +73,7 @@ def shipped_verdicts() -> pd.DataFrame:
     >>> sorted(set(shipped_verdicts()["verdict"])) <= ["does not hold here", "holds", "undecided"]
     True
     """
-    path = shipped("claims.csv")
+    path = shipped("claims", "verdicts.csv")
     return pd.DataFrame(columns=COLUMNS) if path is None else read_verdicts(path)
 
 

@@ -21,6 +21,7 @@ _REAL = ("part", "line", "worth", "value", "low", "high", "seeds")
 _LOOKS = {"holds": (COLOURS[2], "circle"), "does not hold here": (COLOURS[1], "x"), "undecided": (INK, "circle-open")}
 _TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 _LINE, _LEAST, _FAR = 22, 120, 60  # px of a part and of the panel; effects worth the name at which a bar is cut off
+_EDGE = math.asinh(_FAR) + 0.1  # of the axis, room for half a mark
 
 
 def fig_claims(x: pd.DataFrame) -> go.Figure:
@@ -62,7 +63,7 @@ def claims_sheet(x: pd.DataFrame) -> Sheet:
     ticks = {"tickmode": "array", "tickvals": heights.tolist(), "ticktext": names, "showgrid": False, "zeroline": False}
     sheet.yaxis(at).update(range=[-0.7, len(table) - 0.3], **ticks)
     marks = {"tickvals": list(map(math.asinh, _TICKS)), "ticktext": [f"{tick:g}".replace("-", "−") for tick in _TICKS]}
-    sheet.xaxis(at).update(tickmode="array", range=[-math.asinh(_FAR), math.asinh(_FAR)], zeroline=False, **marks)
+    sheet.xaxis(at).update(tickmode="array", range=[-_EDGE, _EDGE], zeroline=False, **marks)
     for level, dash in ((0, "solid"), (1, "dot"), (-1, "dot")):
         sheet.stroke(at, math.asinh(level), line={"color": INK, "width": 1, "dash": dash}, layer="below")
     for verdict, (colour, symbol) in _LOOKS.items():
