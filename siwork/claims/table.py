@@ -45,6 +45,11 @@ def merged(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
     return kept.sort_values(["claim", "part"], key=lambda x: x.map(order) if x.name == "claim" else x, kind="stable")
 
 
+def written(table: pd.DataFrame) -> str:
+    """The table as CSV, numbers with six digits."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
 def read_verdicts(path: Path) -> pd.DataFrame:
     """A table that `siwork claims` wrote. Raises SchemaError for another file."""
     text = dict.fromkeys(["why", "either", "samples", "problems", "ran_on", "task", "version"], str)
