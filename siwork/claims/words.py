@@ -29,6 +29,7 @@ def asked(claim: Claim) -> Iterator[str]:
         yield from _wrapped(f"the setting was chosen on {claim.chosen}", 2)
     for name, arm in claim.arms.items():
         yield f"  {name:<12} {arm.recipe}{f' ({arm.apart})' if arm.apart else ''}"
+    yield from _wrapped(f"to bear in mind: {claim.because}", 2)
     yield "  The rule:"
     for i, part in enumerate(claim.parts, 1):
         either = f" (one of “{part.either}” is enough)" if part.either else ""
