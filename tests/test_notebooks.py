@@ -35,7 +35,7 @@ def test_its_links_lead_somewhere(path):
     assert [link for link in links if not (FOLDER / link).is_file()] == []
 
 
-@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if re.match("0[1-7]", p.stem)], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if re.match("0[1-8]", p.stem)], ids=lambda p: p.stem)
 def test_a_lesson_asks_before_it_tells(path):
     text = prose(path)
     assert text.startswith("# ")
