@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import StringIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from siwork.schema import RunError, shipped
+from siwork.schema import RunError, SchemaError, shipped
 from siwork.schema.numbers import interval, number
 
 FILE = "measured.csv"
@@ -75,6 +76,21 @@ def as_csv(table: pd.DataFrame) -> str:
 def from_csv(text: str) -> pd.DataFrame:
     """The table that `as_csv` wrote."""
     return pd.read_csv(StringIO(text), dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=[""])
+
+
+def earlier(path: Path) -> pd.DataFrame | None:
+    """The table that an earlier `siwork measure` wrote there, None for no file. Raises SchemaError for another file."""
+    if not path.exists():
+        return None
+    try:
+        table = from_csv(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SchemaError(f"{path} cannot be read as a table ({error}); name another file with --output") from None
+    if lacking := [name for name in COLUMNS if name not in table]:
+        raise SchemaError(
+            f"{path} is no table of siwork measure, it lacks {', '.join(lacking[:3])} …; name another with --output"
+        )
+    return table
 
 
 def in_short(card: Card, table: pd.DataFrame | None = None) -> str:

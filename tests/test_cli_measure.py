@@ -56,6 +56,27 @@ def test_a_second_time_nothing_is_played_and_the_table_is_the_same(measured):
     assert (folder / "again.csv").read_bytes() == table
 
 
+def test_methods_that_were_measured_before_stay_in_the_table(measured):
+    folder, _ = measured
+    (folder / "more.csv").write_bytes((folder / "measured.csv").read_bytes())
+    assert siwork(folder, "measure", "self-rewarding", *QUICK, "-o", "more.csv").returncode == 0
+    table = from_csv((folder / "more.csv").read_text())
+    names = ("promptbreeder", "self-verified", "self-rewarding")
+    assert list(dict.fromkeys(table["name"])) == [name for name in RECIPES if name in names]
+    kept = table[table["name"] == "promptbreeder"].reset_index(drop=True)
+    first = from_csv((folder / "measured.csv").read_text()).query("name == 'promptbreeder'")
+    pd.testing.assert_frame_equal(kept, first.reset_index(drop=True))
+
+
+def test_another_file_is_not_overwritten(measured):
+    folder, _ = measured
+    (folder / "mine.csv").write_text("a,b\n1,2\n")
+    told = siwork(folder, "measure", "self-rewarding", *QUICK, "-o", "mine.csv")
+    assert told.returncode == 2
+    assert "mine.csv is no table of siwork measure, it lacks name, formula, task" in told.stderr
+    assert (folder / "mine.csv").read_text() == "a,b\n1,2\n"
+
+
 def test_a_run_that_fails_is_named_and_does_not_end_the_others(measured):
     folder, _ = measured
     base = folder / "runs" / "measured" / "countdown-numbers-3-promptbreeder-s2" / "base" / "policy.safetensors"

@@ -12,7 +12,6 @@ from siwork.claims import CLAIMS, UNASKED, Claim
 from siwork.claims.table import merged, read_verdicts, shipped_verdicts, table_of, verdicts, written
 from siwork.claims.words import asked, markdown, told
 from siwork.schema import KnobError, nearest
-from siwork.store.atomic import atomic_write, writing
 
 
 def claims(options: argparse.Namespace) -> int:
@@ -47,7 +46,7 @@ def _chosen(names: Sequence[str]) -> list[Claim]:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raises KnobError for numbers that cannot be, a table that is no .csv or lacks a folder; SchemaError for another one there."""
+    """Raises KnobError for numbers that cannot be, and for a table that is no .csv; SchemaError for another one there."""
     for name, least in (("seeds", 2), ("seed", 0)):
         if getattr(options, name) < least:
             raise KnobError(f"--{name} must be at least {least}, got {getattr(options, name)}; nearest: {least}")
@@ -55,8 +54,6 @@ def _check(options: argparse.Namespace) -> None:
         raise KnobError(
             f"--output must end in .csv, got {options.output.name!r}; nearest: {options.output.stem + '.csv'!r}"
         )
-    if not options.output.parent.is_dir():
-        raise KnobError(f"--output is to lie in {options.output.parent}, which is no folder; make it, or name another")
     _earlier(options.output)
 
 
@@ -68,6 +65,7 @@ def _ask(claim: Claim, options: argparse.Namespace) -> bool:
     """Play and judge one claim; False when it was stopped or failed."""
     from siwork.claims.playing import judge, lay_out
     from siwork.cli.progress import follow
+    from siwork.reporting.page import save
     from siwork.sweep import Sweep
 
     print("\n".join(asked(claim)), flush=True)
@@ -78,8 +76,7 @@ def _ask(claim: Claim, options: argparse.Namespace) -> bool:
     table = table_of([judge(played, seeds)])
     print("\n".join(told(table)) + "\n", flush=True)
     whole = merged(_earlier(options.output), table)
-    with writing(f"the table of verdicts {options.output.name}", options.output.parent, "name another with --output"):
-        atomic_write(options.output, written(whole).encode())
+    save(written(whole), options.output)
     return True
 
 

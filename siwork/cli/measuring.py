@@ -16,7 +16,7 @@ from siwork.cli.catalogue import card_of
 from siwork.cli.progress import played
 from siwork.cli.rounds import checked_extent
 from siwork.loop import Sizes
-from siwork.measured import COLUMNS, as_csv, from_csv, in_short
+from siwork.measured import COLUMNS, as_csv, earlier, from_csv, in_short
 from siwork.recipes import RECIPES, recipe_of
 from siwork.reporting.effects import change_of, effect_of, metrics_of
 from siwork.reporting.page import save
@@ -40,6 +40,7 @@ def measure(options: argparse.Namespace) -> int:
     if not _played(_together(own, beside), options.at_once):
         return 1
     table = pd.DataFrame([row for name in names for row in _rows(name, own, beside)], columns=list(COLUMNS))
+    table = _with_earlier(table, options.output)
     save(as_csv(table), options.output)
     _tell(names, from_csv(as_csv(table)))
     print(f"\n{options.output} ({len(table)} rows)")
@@ -47,13 +48,24 @@ def measure(options: argparse.Namespace) -> int:
 
 
 def _setting(options: argparse.Namespace) -> Setting:
-    """Raises KnobError for numbers that cannot be, and for a table that is no .csv."""
+    """Raises KnobError for numbers that cannot be, and for a table that is no .csv; SchemaError for another one there."""
     checked_extent(options, 1)
     if options.output.suffix.lower() != ".csv":
         near = options.output.with_suffix(".csv").name
         raise KnobError(f"--output must end in .csv, got {options.output.name!r}; nearest: {near!r}")
+    earlier(options.output)
     sizes = Sizes(options.problems, options.heldout, 0, options.samples)
     return Setting(options.folder, range(options.seed, options.seed + options.seeds), options.rounds, sizes)
+
+
+def _with_earlier(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The rows of `table` and those that the file has of other methods, in the order of the catalogue. Raises SchemaError."""
+    old = earlier(path)
+    if old is None:
+        return table
+    whole = pd.concat([old[~old["name"].isin(table["name"])], table], ignore_index=True)
+    order = {name: i for i, name in enumerate(RECIPES)}
+    return whole.sort_values("name", key=lambda names: names.map(order), kind="stable", ignore_index=True)
 
 
 def _extent(setting: Setting) -> str:
