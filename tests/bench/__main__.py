@@ -15,6 +15,7 @@ PARTS = (
     "engine",
     "rounds",
     "sidebyside",
+    "catalogue",
     "metrics",
     "scale",
     "verdicts",
