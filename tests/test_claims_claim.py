@@ -67,6 +67,7 @@ def test_the_mark_changes_with_rule_and_setting_and_with_nothing_else(name):
     [
         ({"claimed": "abov"}, "claimed must be one of above, below, within, got 'abov'"),
         ({"of": "end"}, "of must be one of first, last, change, bend, slope, mean, got 'end'"),
+        ({"relative": True}, "relative takes a share of another arm's pass@1, and against names none"),
         ({"least": 0.0}, "least is the smallest effect worth the name, above 0, got 0"),
         ({"least": float("nan")}, "least is the smallest effect"),
     ],
@@ -87,6 +88,5 @@ def test_numbers_and_rules_are_said_in_words():
     assert part.number == "pass@32 − pass@4 of a − b, beyond: slope a round since round 1"
     assert Part("a", "pass@1", "within", 0.02).rule == "within 0 ± 0.02"
     assert Part("a", "pass@1", "above", 0.02, of="first").number == "pass@1 of a, held-out: round 0"
-    assert Part("a", "x", "above", 1, of="change", relative=True).number.endswith(
-        "since round 0, as a share of round 0"
-    )
+    shares = Part("a", "x", "above", 1, of="change", against="b", relative=True)
+    assert shares.number == "x of a − b, held-out: change since round 0, as a share of b"

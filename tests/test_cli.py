@@ -14,6 +14,7 @@ from siwork.cli import main
 from siwork.metrics.catalogue import DEFAULT, FAMILIES, NAMES
 from siwork.schema import ROWS
 from siwork.store import Run
+from tests.command import siwork
 
 QUICK = [
     "--policy",
@@ -27,11 +28,6 @@ QUICK = [
     "--beyond",
     "0",
 ]
-
-
-def siwork(folder, *words, **more):
-    command = [sys.executable, "-m", "siwork", *map(str, words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, **more)
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,15 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
 from siwork.cli import main
 from siwork.store import Run
+from tests.command import siwork
 
 QUICK = ["--policy", "tabular", "--task", "countdown(numbers=3)", "--problems", "20", "--heldout", "12"]
 QUICK += ["--samples", "8", "--rounds", "1"]
-
-
-def siwork(folder, *words):
-    command = [sys.executable, "-m", "siwork", *map(str, words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """`siwork measure` as a user meets it, and the cards that it fills."""
 
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
 
@@ -11,13 +8,9 @@ from siwork.cli import main
 from siwork.cli.catalogue import card_of
 from siwork.measured import COLUMNS, from_csv, in_full, in_short
 from siwork.recipes import RECIPES
+from tests.command import siwork
 
 QUICK = ["--problems", "6", "--heldout", "8", "--samples", "4", "--rounds", "1", "--seeds", "2"]
-
-
-def siwork(folder, *words):
-    command = [sys.executable, "-m", "siwork", *map(str, words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ class Part:
     line : where no effect is
     of : "first" for round `since`, "last" round, "change" between the two, "bend", how much more of that came in the second
         half than in the first, least-squares "slope" a round from `since` on, or "mean" from there on
-    split : of the rows; relative : as a share of the other arm's value, or of that of round `since`
+    split : of the rows; relative : as a share of the other arm's value
     either : of the parts with the same word, one is enough; "" for a part that must hold
     """
 
@@ -86,6 +86,10 @@ class Part:
         for name, value, valid in (("claimed", self.claimed, SIDES), ("of", self.of, SHAPES)):
             if value not in valid:
                 raise KnobError(f"{name} must be one of {', '.join(valid)}, got {value!r}; {nearest(value, valid)}")
+        if self.relative and not self.against:
+            raise KnobError(
+                f"relative takes a share of another arm's {self.metric}, and against names none; name that arm"
+            )
         if not self.least > 0:
             raise KnobError(
                 f"least is the smallest effect worth the name, above 0, got {self.least:g}; 0.02 for a rate"
@@ -108,7 +112,7 @@ class Part:
         shape = {"first": f"round {self.since}", "last": "last round", "change": f"change{since}"}
         shape |= {"bend": "change in the second half less that in the first"}
         shape |= {"slope": f"slope a round{since}", "mean": f"mean{since}"}
-        share = f", as a share of {self.against or f'round {self.since}'}" if self.relative else ""
+        share = f", as a share of {self.against}" if self.relative else ""
         where = {"heldout": "held-out"}.get(self.split, self.split)
         return f"{metric} of {arms}, {where}: {shape[self.of]}{share}"
 
@@ -128,7 +132,7 @@ class Part:
 class Claim:
     """One claim of the literature, asked of a small model.
 
-    name : by which it is called; says : the claim, one sentence; source : the paper; stated : what the paper says
+    name : by which it is called; says : the claim, one sentence; source : the paper; stated : what the paper says, in short
     task, rounds, sizes : what all arms share; arms : by name; parts : all must hold, or of those with the same `either` one
     chosen : on which seeds the setting was chosen before, and how; because : what to bear in mind when it is read
     """

@@ -87,19 +87,20 @@ def _row(place: int, part: Part, values: Mapping[int, float], level: float) -> d
     told: dict[str, Any] = {"part": place + 1, "number": part.number, "rule": part.rule, "either": part.either}
     told |= {"claimed": part.claimed, "line": part.line, "worth": part.least}
     ends = {"smallest": x.min(), "largest": x.max()} if len(x) else {"smallest": np.nan, "largest": np.nan}
-    value, low, high, why = np.nan, np.nan, np.nan, _lacking(x, values)
-    if len(x):
-        found = moments(x, np.zeros(len(x), np.int64), 1, level)
-        value = float(found.value[0])
-        low, high = (np.nan, np.nan) if why else (float(found.low[0]), float(found.high[0]))
+    found = moments(x, np.zeros(len(x), np.int64), 1, level)
+    value, low, high = (float(end[0]) for end in (found.value, found.low, found.high))
+    why = _lacking(len(x), len(values), bool(found.equal[0]))
+    low, high = (np.nan, np.nan) if why else (low, high)
     numbers = {"value": value, "low": low, "high": high, **ends, "seeds": len(x), "level": level}
     return told | numbers | {"verdict": verdict_of(part, low, high), "why": why}
 
 
-def _lacking(x: np.ndarray, values: Mapping[int, float]) -> str:
+def _lacking(known: int, seeds: int, equal: bool) -> str:
     """Why there is no interval, "" where there is one."""
-    if len(x) < len(values) or not len(values):
-        return f"unknown for {len(values) - len(x)} of {len(values)} seeds" if values else "not measured"
-    if len(x) < 2:
+    if not seeds:
+        return "not measured"
+    if known < seeds:
+        return f"unknown for {seeds - known} of {seeds} seeds"
+    if known < 2:
         return "one seed has no interval"
-    return "all seeds have the same value" if np.ptp(x) == 0 else ""
+    return "all seeds have the same value" if equal else ""

@@ -63,23 +63,31 @@ def vote_truth(run: Run, split: str) -> pd.Series:
 
 
 def orm_precision(run: Run, split: str) -> pd.Series:
-    """Share right among the quarter of a problem's completions that the verifier `orm` scores best, mean over problems."""
-    return _picked(run, split, 4)
+    """Share right among the quarter of a problem's completions that the verifier `orm` scores best, mean over problems.
+
+    NaN in rounds in which it scores nothing, as it is not fitted yet; problems with a completion without score are left out.
+    """
+    return _picked(run, split, 0.25)
 
 
 def orm_gain(run: Run, split: str) -> pd.Series:
-    """What choosing a problem's completion by the verifier `orm` adds to taking one at random, mean over problems."""
-    return _picked(run, split, 0) - _rates(run, split).mean()
+    """What choosing a problem's completion by the verifier `orm` adds to taking one at random, mean over problems.
+
+    NaN where `orm_precision` is.
+    """
+    return _picked(run, split, 0.0) - _rates(run, split).mean()
 
 
-def _picked(run: Run, split: str, part: int) -> pd.Series:
-    """Share right among the best scored 1/part of each problem's completions, or the best one alone; ties in their order."""
+def _picked(run: Run, split: str, share: float) -> pd.Series:
+    """Share right among the best scored of each problem's completions, at least one; of equal scores the first."""
     rows = run.rows(None, [*_KEYS, "score_orm"], split)
-    rows = rows.sort_values("score_orm", ascending=False, kind="stable")
+    score = rows["score_orm"].astype(float)
+    scored = score.notna().groupby([rows["round"], rows["problem"]]).transform("all").to_numpy(bool)
+    rows = rows.assign(score_orm=score)[scored].sort_values("score_orm", ascending=False, kind="stable")
     groups = rows.groupby(["round", "problem"])
-    size = groups["gold"].transform("size")
-    best = rows[groups.cumcount() < ((size // part).clip(lower=1) if part else 1)]
-    return best["gold"].astype(float).groupby([best["round"], best["problem"]]).mean().groupby("round").mean()
+    best = rows[groups.cumcount() < (groups["gold"].transform("size") * share).astype(int).clip(lower=1)]
+    found = best["gold"].astype(float).groupby([best["round"], best["problem"]]).mean().groupby("round").mean()
+    return found.reindex(range(run.rounds_done))
 
 
 def language_gap(run: Run, split: str) -> pd.Series:
@@ -91,10 +99,7 @@ def language_gap(run: Run, split: str) -> pd.Series:
     task = _language(run, "language_gap")
     prompts, texts = _texts(task, run, split)
     truth = np.array([task.log_probability_given(p, text) for p, text in zip(prompts, texts, strict=True)])
-    known = run.problems()
-    found = {
-        r: float((truth - _score(_policy(run, task, known, r), prompts, texts)).mean()) for r in range(run.rounds_done)
-    }
+    found = {r: float((truth - _score(_policy(run, task, r), prompts, texts)).mean()) for r in range(run.rounds_done)}
     return pd.Series(found)
 
 
@@ -129,7 +134,7 @@ def _texts(task: Grammar, run: Run, split: str) -> tuple[list[str], list[str]]:
     return asked, [task.write(prompt, rng) for prompt in asked]
 
 
-def _policy(run: Run, task: Task, known: pd.DataFrame, r: int) -> Policy:
+def _policy(run: Run, task: Task, r: int) -> Policy:
     """The policy whose completions round r shows."""
     base = restored(run.policy, task, run.base_path)
     state = State(task, base, base)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from siwork.against import drawn
 from siwork.arms import Drawn
 from siwork.claims.claim import Arm, Base, Claim
 from siwork.claims.deciding import judged, together
@@ -28,8 +29,8 @@ from siwork.tasks import Task, synthetic, task_of
 class Judgement:
     """What came of a claim.
 
-    parts : as of `siwork.claims.deciding.judged`; verdict : of the whole; samples : drawn of each arm, a run (NaN for a
-    theorem); seconds : from the first run to the verdict, 0 where runs were there before
+    parts : as of `siwork.claims.deciding.judged`; verdict : of the whole; samples : completions that a run of each arm drew to
+    train on, mean over seeds, empty for a theorem; seconds : wall time of this call, little where runs were there before
     """
 
     claim: Claim
@@ -65,12 +66,12 @@ def lay_out(claim: Claim, seeds: Sequence[int], folder: str | Path) -> Played:
     began, home = time.monotonic(), Path(folder) / claim.name
     if not claim.arms:
         return Played(claim, {}, began)
-    drawn: dict[tuple[int, str], Drawn] = {}  # arms of the same size and task draw their problems once
+    shared: dict[tuple[int, str], Drawn] = {}  # arms of the same size and task draw their problems once
     places: dict[str, list[Path]] = {name: [] for name in claim.arms}
     for seed in seeds:
         for name, arm in claim.arms.items():
             train = arm.train or claim.sizes.train
-            sizes = drawn.setdefault((train, arm.task), Drawn.of(replace(claim.sizes, train=train)))
+            sizes = shared.setdefault((train, arm.task), Drawn.of(replace(claim.sizes, train=train)))
             places[name].append(_prepared(claim, arm, sizes, seed, home / f"{name}-s{seed}"))
     return Played(claim, places, began)
 
@@ -116,4 +117,4 @@ def _trained(base: Base, task: Task, seed: int, place: Path) -> str:
 
 def _samples(runs: Sequence[Run]) -> float:
     """Completions that a run drew to train on, all rounds, mean over seeds."""
-    return float(np.mean([int((run.table(columns=["split"])["split"].to_pandas() == "train").sum()) for run in runs]))
+    return float(np.mean([sum(drawn(run, r) for r in range(run.rounds_done)) for run in runs]))

@@ -73,7 +73,7 @@ def shipped_verdicts() -> pd.DataFrame:
     DataFrame, a row a part of a claim: claim, verdict of the claim, part, number and rule in words, either (of parts with the same
     word one is enough), value (mean over seeds), low and high at `level` (Bonferroni over the parts of the claim), smallest and
     largest of the seeds, seeds, part_verdict, why there is no interval; task, rounds, problems, ran_on (the seeds), samples drawn
-    to train on by arm, seconds, mark (of what was played and the rule) and version.
+    to train on by arm (texts that somebody wrote for it are none), seconds, mark (of what was played and the rule) and version.
 
     >>> sorted(set(shipped_verdicts()["verdict"])) <= ["does not hold here", "holds", "undecided"]
     True

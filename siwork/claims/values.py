@@ -61,21 +61,16 @@ def value_of(part: Part, curves: Curves, seed: int) -> float:
     >>> curves = {("a", 0, "heldout", "pass@1"): {0: 0.5, 1: 0.6, 2: 0.8}, ("b", 0, "heldout", "pass@1"): {0: 0.5, 2: 0.4}}
     >>> value_of(Part("a", "pass@1", "above", 0.01, against="b"), curves, 0)
     0.4
-    >>> value_of(Part("a", "pass@1", "above", 0.01, of="slope"), curves, 0)
+    >>> round(value_of(Part("a", "pass@1", "above", 0.01, of="slope"), curves, 0), 9)
     0.15
     """
     own = _shaped(part, part.arm, curves, seed)
     if not part.against:
-        first = _curve(part, part.arm, curves, seed).get(part.since, np.nan)
-        return _rounded(own / first if part.relative and first else own)
+        return own
     other = _shaped(part, part.against, curves, seed)
     if part.relative:
-        return _rounded((own - other) / other) if other else np.nan
-    return _rounded(own - other)
-
-
-def _rounded(x: float) -> float:
-    return round(float(x), 12)  # what adding up in another order changes
+        return (own - other) / other if other else np.nan
+    return own - other
 
 
 def _curve(part: Part, arm: str, curves: Curves, seed: int) -> Curve:

@@ -23,7 +23,7 @@ def asked(claim: Claim) -> Iterator[str]:
     exploration
     """
     yield from _wrapped(f"{claim.name}: {claim.says}", 0)
-    yield from _wrapped(f"{claim.source}: “{claim.stated}”", 2)
+    yield from _wrapped(f"from {claim.source}; in short: {claim.stated}", 2)
     if claim.arms:
         yield f"  {claim.task} · {claim.rounds} rounds · {claim.sizes}"
         yield from _wrapped(f"the setting was chosen on {claim.chosen}", 2)
@@ -58,14 +58,21 @@ def _line(claim: Claim, table: pd.DataFrame) -> str:
     rows = table[table["claim"] == claim.name]
     if rows.empty:
         return f"| `{claim.name}` | {claim.says} | not asked yet | | `{claim.task}` | {claim.source} |"
-    counts = rows["part_verdict"].value_counts()
-    words = {HOLDS: "holds", FAILS: "does not", OPEN: "open"}
-    parts = ", ".join(f"{counts[verdict]} {word}" for verdict, word in words.items() if verdict in counts)
     where = f"`{claim.task}`, {claim.rounds} rounds, " if claim.arms else ""
     seeds = f"{len(str(rows['ran_on'].iloc[0]).split())} seeds"
-    return (
-        f"| `{claim.name}` | {claim.says} | **{rows['verdict'].iloc[0]}** | {parts} | {where}{seeds} | {claim.source} |"
-    )
+    verdict = f"**{rows['verdict'].iloc[0]}** | {_parts(rows['part_verdict'])}"
+    return f"| `{claim.name}` | {claim.says} | {verdict} | {where}{seeds} | {claim.source} |"
+
+
+def _parts(verdicts: pd.Series) -> str:
+    """How many parts of a rule came out how.
+
+    >>> _parts(pd.Series(["holds", "undecided", "holds"]))
+    '2 of 3 hold, 1 open'
+    """
+    counts = verdicts.value_counts()
+    words = {HOLDS: f"of {len(verdicts)} hold", FAILS: "ruled out", OPEN: "open"}
+    return ", ".join(f"{counts.get(each, 0)} {word}" for each, word in words.items() if each in counts or each == HOLDS)
 
 
 def _unasked(name: str) -> str:
