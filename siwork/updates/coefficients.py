@@ -127,13 +127,15 @@ class Pref(Trained):
     J = mean over pairs of log σ(m), m = β [(log π − log π_ref)(chosen) − (log π − log π_ref)(rejected)];
     c = ± β σ(−m) / pairs. Source: Rafailov et al. 2023, eq. 7. The reference is the policy at the start of the
     round (iterative DPO), or the base policy. With weighted=true each pair's term is multiplied by the weight w of its
-    chosen row ("Self-Consistency Preference Optimization").
+    chosen row ("Self-Consistency Preference Optimization"). The usual rate is a twentieth of fine-tuning's, as TRL's is
+    (1e-6 and 2e-5); at the rate of fine-tuning pairs take a small model apart.
     """
 
     name = "pref"
     sentence = "Preference training (DPO) on chosen-rejected pairs."
     source = "Direct Preference Optimization: Your Language Model is Secretly a Reward Model"
 
+    rate: float = knob(0.05, "Learning rate as a share of the policy's own.", low=0.0, high=100.0)
     beta: float = knob(0.1, "Strength of the pull to the reference.", low=0.0, high=100.0)
     reference: str = knob(
         "round", "Reference: the policy at the start of the round, or the base.", choices=("round", "base")
