@@ -45,11 +45,11 @@ def methods_measured() -> pd.DataFrame:
     -------
     DataFrame, a row a (name, metric), or one row with the reason in `why` for a method that was not measured. formula, task,
     policy, rounds, problems, seed (the first of `seeds`): what was played; reference, the formula it was compared with, empty
-    for `vanilla`, which is compared with its own round 0; metric, unit; base, given and own, means over seeds held-out: of
-    round 0, of the reference and of the method after the last round; value, own − given, paired by problem and seed, low and
-    high at a level by which the `comparisons` intervals of the method hold all at once with chance `level`, least and most of
-    the seeds; n held-out problems; samples drawn and wall seconds a round with training, of both; conclusion, method;
-    version of siwork.
+    for what is compared with its own round 0: `vanilla`, and how far a verifier flatters; metric, unit; base, given and own,
+    means over seeds held-out: of round 0, of the reference and of the method after the last round; value, own − given, paired
+    by problem and seed, low and high at a level by which the `comparisons` intervals of the method hold all at once with chance
+    `level`, least and most of the seeds; n held-out problems; samples drawn and wall seconds a round with training, of both;
+    conclusion, method; version of siwork.
 
     Raises
     ------
@@ -109,9 +109,10 @@ def in_short(card: Card, table: pd.DataFrame | None = None) -> str:
         return why
     wanted = ["pass@1", *(metric for letter, metric in _ABOUT.items() if letter in card.shows)]
     lines = [row for metric in wanted for row in rows if row["metric"] == metric and not pd.isna(row["value"])]
-    told = ", ".join(f"{row['metric']} {_difference(row)}" for row in lines)
     first = rows[0]
-    since = "since round 0: " if pd.isna(first["reference"]) else ""
+    alone = pd.isna(first["reference"])
+    told = ", ".join(f"{row['metric']} {_difference(row)}{_since(row, alone)}" for row in lines)
+    since = "since round 0: " if alone else ""
     return f"{since}{told or 'nothing that is known'}; {_cost(first)}"
 
 
@@ -122,11 +123,10 @@ def in_full(card: Card, table: pd.DataFrame | None = None) -> Iterator[str]:
         yield why
         return
     first = rows[0]
-    alone = pd.isna(first["reference"])
     for row in rows:
-        yield f"{row['metric']:<17} {_levels(row, alone)}"
+        yield f"{row['metric']:<17} {_levels(row)}{_since(row, pd.isna(first['reference']))}"
     yield _cost(first, exact=True)
-    beside = "its own round 0" if alone else str(first["reference"])
+    beside = "its own round 0" if pd.isna(first["reference"]) else str(first["reference"])
     yield f"against {beside}, held-out, after {first['rounds']:.0f} rounds, paired by problem and seed"
     yield f"{_setting(first)}; the intervals hold all at once with a chance of {first['level']:.0%}"
 
@@ -155,10 +155,16 @@ def _difference(row: Mapping[Any, Any]) -> str:
     return interval(value, low, high, sign=True) + (" [none]" if bare else "")
 
 
-def _levels(row: Mapping[Any, Any], alone: bool) -> str:
+def _since(row: Mapping[Any, Any], alone: bool) -> str:
+    """What is said of a row that has another reference than its method."""
+    return " since round 0" if pd.isna(row["reference"]) and not alone and not pd.isna(row["value"]) else ""
+
+
+def _levels(row: Mapping[Any, Any]) -> str:
     """A metric of both and its difference, or why that is unknown."""
     if pd.isna(row["value"]):
         return f"unknown: {row['method']}"
+    alone = pd.isna(row["reference"])
     ends = (row["base"], row["given"], row["own"])
     base, given, own = (number(float(end), *ends) for end in ends)
     told = f"{base} → {own}" if alone else f"{given} there, {own} here, {base} in round 0"

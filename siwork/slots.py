@@ -149,10 +149,11 @@ class Selection(NamedTuple):
     weight: np.ndarray  # (n,) ≥ 0
     pair: np.ndarray  # (n,) number of the preference pair, -1 for none
     side: np.ndarray  # (n,) +1 chosen, -1 rejected, 0 none
-    taught: Sequence[str | None] | None = (
-        None  # n texts that are trained on instead of the responses, None for the response
-    )
-    # itself. One that the response begins with is trained without an end, every other as a whole.
+    # n texts that are trained on instead of the responses, None for the response itself; one that the response begins with is
+    # trained without an end, every other as a whole
+    taught: Sequence[str | None] | None = None
+    repeats: np.ndarray | None = None  # (n,) whether a row went because others say the same, None for none
+    first: bool = True  # whether no selector has chosen yet
 
     @classmethod
     def all(cls, n: int) -> Selection:

@@ -75,6 +75,22 @@ def test_pairs_leave_an_earlier_selection_alone():
     assert kept["side"].notna().sum() == 2
 
 
+def test_pairs_leave_a_selection_alone_that_kept_everything():
+    rows = table(["a", "a"], [1.0, 1.0])
+    for formula in ("cot · gold · correct + pairs · sft + pref", "cot · gold · divsel + pairs · sft + pref"):
+        assert Recipe.read(formula).select(rows, np.random.default_rng(0))["weight"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("divsel", ["divsel", "divsel(by=text)", "divsel(by=farthest)"])
+def test_repetitions_are_not_rejected_again_and_again(divsel):
+    rows = table(["a"] * 9, [1.0] * 4 + [0.0] * 5, ["1", "2", "3", "4", "w", "w", "w", "w", "v"])
+    made = Recipe.read(f"cot · gold · {divsel} + pairs · pref").select(rows, np.random.default_rng(0))
+    rejected = made.loc[made["side"] == "rejected", "response"].tolist()
+    assert sorted(rejected) == ["v", "w"]
+    after = Recipe.read(f"cot · gold · correct + {divsel} + pairs · pref").select(rows, np.random.default_rng(0))
+    assert (after["side"] == "rejected").sum() == 4  # what failed had not been looked at for repetition
+
+
 parts = st.sampled_from([Correct(), Best(n=2), Balance(cap=2), Divsel(), Divsel(n=1), Weight(), Pairs(n=2)])
 rows_drawn = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from([0.0, 0.3, 0.5, 1.0, None]), st.sampled_from(["x", "y", None])),

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 import siwork
-from siwork.schema import KnobError
+from siwork.recipes import Recipe
+from siwork.schema import KnobError, RecipeError
 from siwork.slots import State
 from siwork.stabilisers import Mix, Reset
 
@@ -40,9 +41,11 @@ def test_real_data_hold_their_share_of_the_weight(state, share):
     assert own["weight"].tolist() == train["weight"].tolist()
 
 
-def test_real_data_when_nothing_was_accepted(state):
-    _, mixed = Mix().before(state, rows(state, [0.0, 0.0]), rng())
-    assert mixed["weight"].sum() > 0
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_real_data_are_a_share_of_the_round_when_it_accepted_nothing(state, share):
+    _, mixed = Mix(share=share).before(state, rows(state, [0.0] * 20), rng())
+    assert len(mixed) == 20 + 20 * share
+    assert (mixed["weight"].iloc[20:] > 0).all()
 
 
 def test_real_data_need_a_prompt(state):
@@ -59,6 +62,76 @@ def test_replay_takes_from_earlier_rounds_only(state):
     _, second = mix.before(later, train, rng())
     assert second["weight"].iloc[3:].sum() == pytest.approx(2.0)
     assert set(second["prompt"].iloc[3:]) <= set(train["prompt"].iloc[[0, 2]])
+
+
+def paired(state, n=4):
+    """n problems with a chosen, a rejected and an unused row each."""
+    made = rows(state, np.tile([1.0, 0.0, 0.0], n))
+    pair = [number for i in range(n) for number in (i, i, None)]
+    side = ["chosen", "rejected", None] * n
+    made["response"] = pd.array([f"{i}" for i in range(3 * n)], dtype=made["response"].dtype)
+    return made.assign(pair=pd.array(pair, pd.ArrowDtype(pa.int64())), side=pd.array(side, pd.ArrowDtype(pa.string())))
+
+
+@pytest.mark.parametrize(("kind", "further"), [("replay", 4), ("accumulate", 4)])
+def test_pairs_of_earlier_rounds_come_back_whole(state, kind, further):
+    mix, train = Mix(kind=kind, share=0.5), paired(state)
+    later = mix.after(state, train)
+    assert len(later.memory) == 8
+    _, mixed = mix.before(later, train, rng())
+    added = mixed.iloc[len(train) :]
+    assert added["pair"].min() == 4
+    assert added["pair"].nunique() == further
+    assert added.groupby("pair")["side"].agg(sorted).tolist() == [["chosen", "rejected"]] * further
+    for _, both in added.groupby("pair"):
+        chosen, rejected = (int(both.loc[both["side"] == side, "response"].iloc[0]) for side in ("chosen", "rejected"))
+        assert rejected == chosen + 1
+    assert added["weight"].sum() == pytest.approx(4.0)
+
+
+def test_pairs_of_several_rounds_keep_apart(state):
+    mix, train = Mix(kind="accumulate"), paired(state)
+    later = mix.after(mix.after(state, train), train)
+    assert later.memory["pair"].nunique() == 8
+
+
+def test_replayed_pairs_are_trained_on(state):
+    problems, formula = state.task.problems("train", 12), "cot(k=8) · gold · pairs · pref(steps=8)"
+    ends = {}
+    for end in ("", " · mix(replay, share=0.8)"):
+        played = state.having(policy=state.base.copy())
+        for r in range(2):
+            _, played = Recipe.read(formula + end).play(played, problems, np.random.default_rng(r))
+        ends[end] = played.policy.fingerprint()
+    assert len(set(ends.values())) == 2
+
+
+def test_what_was_taught_is_remembered_as_it_was(state):
+    mix = Mix(kind="accumulate")
+    words = {"taught": "2*3=6;", "asked": "a note"}
+    train = rows(state, [1.0, 1.0]).assign(
+        **{name: pd.array([text, None], pd.ArrowDtype(pa.string())) for name, text in words.items()}
+    )
+    added = mix.before(mix.after(state, train), train, rng())[1].iloc[2:]
+    for name, text in words.items():
+        assert added[name].isna().tolist() == [False, True]
+        assert added[name].iloc[0] == text
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        (
+            "cot · gold · pg · mix(real)",
+            r"mix\(real\) adds texts without scores, and pg does not train on them; add sft",
+        ),
+        ("cot · gold · pairs · pref · mix(real)", "and pref does not train on them; add sft, or take anchor"),
+        ("cot · gold · neg(kind=nft) · mix(replay)", "and neg does not train on them; add sft or pref"),
+    ],
+)
+def test_an_update_that_would_not_train_on_it_is_refused(formula, words):
+    with pytest.raises(RecipeError, match=words):
+        Recipe.read(formula)
 
 
 def test_accumulate_keeps_everything_that_was_accepted(state):

@@ -43,6 +43,15 @@ def test_pg(logp, move, advantage, clip):
     assert pg.coefficients(logp, old, advantage)[smooth] == pytest.approx(expected[smooth], abs=1e-5)
 
 
+@given(logps, arrays(float, 8, elements=st.floats(-0.1, 0.1)), reals, arrays(float, 8, elements=st.floats(0.01, 5)))
+def test_pg_by_weight(logp, move, advantage, weight):
+    pg, old = Pg(), logp - move
+    expected = slope(lambda x: pg.objective(x, old, advantage, weight), logp)
+    assert pg.coefficients(logp, old, advantage, weight) == pytest.approx(expected, abs=1e-5)
+    alike = pg.coefficients(logp, old, advantage, np.full(8, 0.25))
+    assert alike == pytest.approx(pg.coefficients(logp, old, advantage))
+
+
 @given(logps, reals, st.floats(0.01, 5))
 def test_pref(logp, shift, beta):
     pref, reference = Pref(beta=beta), logp + shift

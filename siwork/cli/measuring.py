@@ -18,7 +18,7 @@ from siwork.cli.rounds import checked_extent
 from siwork.loop import Sizes
 from siwork.measured import COLUMNS, as_csv, earlier, from_csv, in_short
 from siwork.recipes import RECIPES, recipe_of
-from siwork.reporting.effects import change_of, effect_of, metrics_of
+from siwork.reporting.effects import CALIBRATION, change_of, effect_of, metrics_of
 from siwork.reporting.page import save
 from siwork.schema import KnobError, SiworkError
 from siwork.store import Run
@@ -114,8 +114,11 @@ def _rows(name: str, own: Mapping[str, list[Path]], beside: Mapping[str, list[Pa
     except SiworkError as error:  # the others are told all the same
         return [about | {"why": str(error)}]
     about |= _costs(cost(runs), cost(others) if others else None)
-    about |= {"reference": others[0].recipe if others else None}
-    return [about | {str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    given = {name: None if name == CALIBRATION or not others else others[0].recipe for name in metrics}
+    return [
+        about | {"reference": given[row["metric"]]} | {str(key): value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def _played_setting(run: Run) -> dict[str, Any]:

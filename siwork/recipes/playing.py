@@ -202,7 +202,7 @@ def select(
     """The rows with `weight`, `pair` and `side` as the selectors set them, some knobs tuned; without any, everything is kept."""
     chosen = Selection.all(len(rows))
     for part in selectors:
-        chosen = tuned(part, knobs).select(rows, chosen, rng)
+        chosen = tuned(part, knobs).select(rows, chosen, rng)._replace(first=False)
     return selected(rows, chosen)
 
 

@@ -118,6 +118,13 @@ class Recipe:
             raise RecipeError(
                 f"{paired[0]} goes by pairs, and {str(self)!r} has none; add the selector pairs, or take sft or pg"
             )
+        for part in self.stabiliser:
+            if self.update and not names & set(getattr(part, "trained_by", names)):
+                trains = " + ".join(update.name for update in self.update)
+                raise RecipeError(
+                    f"{part} adds texts without scores, and {trains} does not train on them; add {' or '.join(part.trained_by)}, "
+                    "or take anchor(kl) or reset instead"
+                )
         learns = [part.name for part in self.verifier if hasattr(part, "learn")]
         if learns and "vfit" not in names:
             raise RecipeError(

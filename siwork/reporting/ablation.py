@@ -64,7 +64,7 @@ class _Last(NamedTuple):
 
 
 def ablation_table(
-    arms: Mapping[str, Sequence[Run]], *, metrics: Sequence[str] | None = None, level: float = 0.95
+    arms: Mapping[str, Sequence[Run]], *, metrics: Sequence[str] | None = None, level: float = 0.95, further: int = 0
 ) -> pd.DataFrame:
     """The last round of every alternative against that of the recipe as given, held-out, paired by problem and by seed.
 
@@ -73,14 +73,15 @@ def ablation_table(
     arms : runs by name of the arm, one a seed, the recipe as given first; all had the same problems
     metrics : names, of metrics that are means or ratios over problems; None takes those of QUESTIONS
     level : chance that all intervals of the table hold the truth at once
+    further : intervals beside the table that shall hold with it
 
     Returns
     -------
     DataFrame, a row an alternative and metric: arm, formula, metric, question, unit, round, split; given and other (means over
     seeds); value, the difference other − given, with low and high by Bonferroni: at level 1 − (1 − level)/m, where m is the
-    number of differences that are known; low_alone and high_alone at `level`; least and most of the seeds; seeds, problems;
-    conclusion in words, drawn from low and high; method. Over seeds where there are several, else over problems. `attrs`
-    hold level, comparisons (m) and given.
+    number of differences that are known and the further ones; low_alone and high_alone at `level`; least and most of the seeds;
+    seeds, problems; conclusion in words, drawn from low and high; method. Over seeds where there are several, else over
+    problems. `attrs` hold level, comparisons (m) and given.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def ablation_table(
     pairs = {name: _pairs(given, name, arms) for name in others}
     wanted = _named(last) if metrics is None else {name: QUESTIONS.get(name, "") for name in metrics}
     found = {(name, metric): _differences(last, metric, pairs[name], level) for name in others for metric in wanted}
-    known = sum(each.known for each in found.values())
+    known = sum(each.known for each in found.values()) + further
     strict = 1 - (1 - level) / max(known, 1)
     levels = last.levels(list(wanted), {run.name: name for name, runs in arms.items() for run in runs})
     lines = []

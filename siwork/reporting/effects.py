@@ -16,7 +16,7 @@ from siwork.reporting.differences import pooled
 from siwork.schema import KnobError
 from siwork.store import Run
 
-_CALIBRATION = "proxy_gold_gap"
+CALIBRATION = "proxy_gold_gap"  # of a verifier, so it compares with the method's own round 0 alone
 _SPLIT = "heldout"
 _NUMBERS = ("value", "low", "high", "least", "most")
 
@@ -30,11 +30,14 @@ def metrics_of(runs: Sequence[Run], calibration: bool = False) -> list[str]:
     """
     k = min(int(run.rows([0], ["problem"], _SPLIT)["problem"].value_counts().min()) for run in runs)
     names = dict.fromkeys(("pass@1", f"pass@{k}", "distinct_correct", "tail_solve_rate"))
-    return [*names, *([_CALIBRATION] if calibration else [])]
+    return [*names, *([CALIBRATION] if calibration else [])]
 
 
 def effect_of(given: Sequence[Run], own: Sequence[Run], metrics: Sequence[str], level: float = 0.95) -> pd.DataFrame:
     """The last round of some runs against that of others, held-out, paired by problem and by seed.
+
+    How far the verifier flatters is told of the method's own verifier, so it is compared with its own round 0; the other side is
+    judged by another verifier.
 
     Parameters
     ----------
@@ -50,22 +53,29 @@ def effect_of(given: Sequence[Run], own: Sequence[Run], metrics: Sequence[str], 
 
     Raises as `ablation_table`.
     """
-    table = ablation_table({"given": given, "own": own}, metrics=metrics, level=level)
-    told = table.rename(columns={"other": "own", "problems": "n"})
-    about = {name: table.attrs[name] for name in ("level", "comparisons")}
-    return told.assign(base=_levels(own, 0, metrics), **about)[_COLUMNS]
+    beside = [name for name in metrics if name != CALIBRATION]
+    since = [name for name in metrics if name == CALIBRATION and np.isfinite(_levels(own, 0, [name])).all()]
+    table = ablation_table({"given": given, "own": own}, metrics=beside, level=level, further=len(since))
+    told = table.rename(columns={"other": "own", "problems": "n"}).assign(base=_levels(own, 0, beside))
+    known = int(table.attrs["comparisons"])
+    own_change = change_of(own, [name for name in metrics if name == CALIBRATION], level, known - len(since))
+    return pd.concat([told.reindex(columns=_COLUMNS), own_change], ignore_index=True).assign(
+        level=level, comparisons=known
+    )
 
 
-def change_of(runs: Sequence[Run], metrics: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+def change_of(runs: Sequence[Run], metrics: Sequence[str], level: float = 0.95, further: int = 0) -> pd.DataFrame:
     """The last round of some runs against their own round 0, held-out, paired by problem, over seeds.
 
-    Parameters and result as those of `effect_of`; given is base.
+    Parameters and result as those of `effect_of`; given is base, further are intervals beside these that shall hold with them.
 
     Raises Unfinished, RunError.
     """
     last = last_round(runs)
+    if not metrics:
+        return pd.DataFrame(columns=_COLUMNS)
     ends = {r: _levels(runs, r, metrics) for r in (0, last)}
-    known = int(np.isfinite(ends[0] - ends[last]).sum())
+    known = int(np.isfinite(ends[0] - ends[last]).sum()) + further
     strict = 1 - (1 - level) / max(known, 1)
     rows = [_change(runs, metric, last, strict) for metric in metrics]
     table = pd.DataFrame(rows).assign(base=ends[0], given=ends[0], own=ends[last], level=level, comparisons=known)
@@ -100,5 +110,7 @@ def _change(runs: Sequence[Run], metric: str, last: int, level: float) -> dict[s
         return about | dict.fromkeys(_NUMBERS, np.nan) | {"n": 0, "conclusion": str(error), "method": str(error)}
     row = {str(name): value for name, value in pooled(tables, level).iloc[0].items()}
     numbers = {name: np.nan if pd.isna(row[name]) else float(row[name]) for name in _NUMBERS}
-    told = {"n": int(row["problems"]), "conclusion": conclusion(metric, row, "it")[1], "method": row["method"]}
+    words = conclusion(metric, row, "it")[1]
+    words = words.partition(":")[0] if metric == CALIBRATION else words  # may move to 0 from either side
+    told = {"n": int(row["problems"]), "conclusion": words, "method": row["method"]}
     return about | numbers | told

@@ -76,7 +76,8 @@ class Best(Component):
 class Pairs(Component):
     """Chosen-rejected pairs of one problem: a row that passes against one that does not, matched at random.
 
-    Source: Iterative reasoning preference optimization (its pair construction). Weight stays on the chosen side.
+    Source: Iterative reasoning preference optimization (its pair construction). Weight stays on the chosen side. Rows that an
+    earlier selector threw out do not come in as chosen; as rejected they do, unless they went as repetitions (`divsel`).
     """
 
     slot = "selector"
@@ -94,6 +95,8 @@ class Pairs(Component):
         score, problem = scores(rows), problems(rows)
         passed = (chosen.weight > 0) & (score >= self.threshold)
         failed = (score < self.threshold) & np.isfinite(score)
+        if chosen.repeats is not None:
+            failed &= ~chosen.repeats
         order = rng.permutation(len(rows))
         groups = problem.max(initial=-1) + 1
         most = np.minimum(
@@ -106,7 +109,5 @@ class Pairs(Component):
             rank = rank_in_group(np.where(mask, problem, groups), order)
             used = mask & (rank < most[problem])
             pair[used], side[used] = first[problem[used]] + rank[used], sign
-        unselected = bool((chosen.weight == 1.0).all())
-        return chosen._replace(
-            weight=chosen.weight * (side == 1) if unselected else chosen.weight, pair=pair, side=side
-        )
+        weight = chosen.weight * (side == 1) if chosen.first else chosen.weight
+        return chosen._replace(weight=weight, pair=pair, side=side)

@@ -69,15 +69,15 @@ class Divsel(Component):
     by: str = knob("answer", "What has to differ.", choices=("answer", "text", "farthest"))
 
     def select(self, rows: pd.DataFrame, chosen: Selection, rng: np.random.Generator) -> Selection:
-        """Weight 0 for rows that repeat, and for those beyond n of their problem."""
+        """Weight 0 for rows that repeat, and for those beyond n of their problem; they make no pairs, either."""
         problem, kept = problems(rows), chosen.weight > 0
         said = rows["response"] if self.by != "answer" else rows["answer"].fillna(rows["response"])
         code = pd.factorize(said)[0]
         order = rng.permutation(len(rows))
         once = first_of(kept, problem * (code.max(initial=0) + 1) + code, order, 1)
-        if self.by == "farthest":
-            return chosen._replace(weight=chosen.weight * self._far(rows, problem, order[once[order]]))
-        return chosen._replace(weight=chosen.weight * first_of(once, problem, order, self.n))
+        far = self.by == "farthest"
+        taken = self._far(rows, problem, order[once[order]]) if far else first_of(once, problem, order, self.n)
+        return chosen._replace(weight=chosen.weight * taken, repeats=kept & ~taken)
 
     def _far(self, rows: pd.DataFrame, problem: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Which rows (n,) are taken, of those in `order`, by problem."""

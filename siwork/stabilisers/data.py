@@ -10,7 +10,7 @@ import pandas as pd
 from siwork.schema import KnobError, knob
 from siwork.slots import Component, State
 
-_KEPT = ["prompt", "response", "finished", "n_tokens", "weight"]
+_KEPT = ["prompt", "asked", "response", "taught", "finished", "n_tokens", "weight", "pair", "side"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Mix(Component):
 
     Source: "A tale of tails" and "Is Model Collapse Inevitable?" (replace against accumulate). kind=real adds right
     responses written by the task for the training problems, so that they are `share` of the weight; kind=replay adds
-    accepted rows of earlier rounds in the same way; kind=accumulate keeps all accepted rows of all rounds.
+    accepted rows and whole preference pairs of earlier rounds, drawn with replacement, in the same way; kind=accumulate keeps all
+    of all rounds. Where a round accepts nothing, real and replay add as many rows as are `share` of the round's. What is mixed in
+    has no score, so only `sft` and, with older data, `pref` train on it.
     """
 
     slot = "stabiliser"
@@ -58,50 +60,88 @@ class Mix(Component):
         """Right responses, where real data are mixed in."""
         return ("write",) if self.kind == "real" else ()
 
+    @property
+    def trained_by(self) -> tuple[str, ...]:
+        """Updates that train on what is mixed in; one of them is enough."""
+        return ("sft",) if self.kind == "real" else ("sft", "pref")
+
     def before(self, state: State, train: pd.DataFrame, rng: np.random.Generator) -> tuple[State, pd.DataFrame]:
         """The training rows with the further ones below them.
 
         Raises KnobError when real data are wanted and there is no training prompt to write them for.
         """
-        kept = train[train["weight"].to_numpy(float) > 0]
-        further = self._further(state, train, kept, rng)
+        further = self._further(state, train, rng)
         if further is None or further.empty:
             return state, train
         return state, pd.concat([train, further], ignore_index=True)
 
     def after(self, state: State, rows: pd.DataFrame) -> State:
-        """Older accepted rows are remembered where they are needed."""
+        """Older accepted rows and pairs are remembered where they are needed."""
         if self.kind == "real":
             return state
-        kept = rows.loc[rows["weight"].to_numpy(float) > 0, _KEPT]
-        memory = kept if state.memory is None else pd.concat([state.memory, kept], ignore_index=True)
+        kept = rows.loc[_used(rows), [name for name in _KEPT if name in rows]]
+        memory = kept if state.memory is None else pd.concat([state.memory, _after(state.memory, kept)])
         return state.having(memory=memory.reset_index(drop=True))
 
-    def _further(
-        self, state: State, train: pd.DataFrame, kept: pd.DataFrame, rng: np.random.Generator
-    ) -> pd.DataFrame | None:
-        if self.kind == "accumulate":
-            return state.memory
-        n = max(1, round(max(len(kept), 1) * self.share / (1 - self.share)))
+    def _further(self, state: State, train: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame | None:
+        kept = train[_used(train)]
         if self.kind == "real":
-            return self._written(state, train, kept, n, rng)
+            n = self._number(len(kept), len(train))
+            return self._scaled(self._written(state, train, n, rng), kept)
         if state.memory is None or state.memory.empty:
             return None
-        return self._scaled(state.memory.iloc[rng.integers(0, len(state.memory), n)], kept)
+        if self.kind == "accumulate":
+            return _after(train, state.memory)
+        n = self._number(len(_units(kept)), len(train))
+        return self._scaled(_after(train, _drawn(state.memory, n, rng)), kept)
 
-    def _written(
-        self, state: State, train: pd.DataFrame, kept: pd.DataFrame, n: int, rng: np.random.Generator
-    ) -> pd.DataFrame:
+    def _number(self, kept: int, whole: int) -> int:
+        """How many rows or pairs are added, at least one."""
+        return max(1, round(kept * self.share / (1 - self.share) if kept else whole * self.share))
+
+    def _written(self, state: State, train: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
         prompts = train["prompt"].dropna().unique()
         if not len(prompts):
             raise KnobError("mix(real) needs training problems to write answers for, got none; give at least one")
         asked = [str(prompts[i]) for i in rng.integers(0, len(prompts), n)]
         written = [state.task.write(prompt, rng) for prompt in asked]
         real = pd.DataFrame({"prompt": asked, "response": written, "finished": True, "weight": 1.0})
-        return self._scaled(real.astype({name: train[name].dtype for name in real.columns}), kept)
+        return real.astype({name: train[name].dtype for name in real.columns})
 
     def _scaled(self, further: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
         """Weights such that the further rows hold `share` of the whole weight."""
         total = kept["weight"].to_numpy(float).sum() or float(len(further))
-        own = further["weight"].to_numpy(float).sum()
+        own = further["weight"].to_numpy(float).sum() or 1.0
         return further.assign(weight=further["weight"] * (total * self.share / (1 - self.share) / own))
+
+
+def _used(rows: pd.DataFrame) -> np.ndarray:
+    """Which rows (n,) an update may train on: those with weight, and both sides of pairs."""
+    paired = rows["pair"].notna().to_numpy(bool) if "pair" in rows else np.zeros(len(rows), bool)
+    return (rows["weight"].to_numpy(float) > 0) | paired
+
+
+def _units(rows: pd.DataFrame) -> list[np.ndarray]:
+    """Places of the rows that go together: both sides of a pair, or one row."""
+    alone = -1.0 - np.arange(len(rows))
+    pair = rows["pair"].to_numpy(float, na_value=np.nan) if "pair" in rows else alone
+    code = pd.factorize(np.where(np.isnan(pair), alone, pair))[0]
+    return np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1]) if len(rows) else []
+
+
+def _drawn(rows: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """n rows or pairs, drawn with replacement; a pair that is drawn twice is two pairs."""
+    units = _units(rows)
+    drawn = [units[i] for i in rng.integers(0, len(units), n)]
+    again = rows.iloc[np.concatenate(drawn)].reset_index(drop=True)
+    if "pair" not in again:
+        return again
+    number = pd.Series(np.repeat(np.arange(n), [len(unit) for unit in drawn]), dtype=again["pair"].dtype)
+    return again.assign(pair=number.where(again["pair"].notna()))
+
+
+def _after(first: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with pairs numbered on behind those of `first`."""
+    if "pair" not in first or "pair" not in rows or not first["pair"].notna().any():
+        return rows
+    return rows.assign(pair=rows["pair"] + int(first["pair"].max()) + 1)

@@ -69,8 +69,9 @@ class Sft(Trained):
 class Pg(Trained):
     """Group-relative policy gradient with a clipped ratio.
 
-    J = mean_i min(r_i A_i, clip(r_i, 1 − ε, 1 + ε) A_i), r = π/π_old of the whole response, A = score − group mean
-    (divided by the group's standard deviation with scale=std). c_i = A_i r_i [not clipped] / n.
+    J = Σ w_i min(r_i A_i, clip(r_i, 1 − ε, 1 + ε) A_i) / Σ w_i, r = π/π_old of the whole response, A = score − group mean
+    (divided by the group's standard deviation with scale=std). c_i = w_i A_i r_i [not clipped] / Σ w. The weights w are those of
+    the selection, all 1 without one.
     Source: DeepSeekMath (GRPO). Departs from it in: one ratio a response instead of one a token, no division by
     length, no KL term. Rows of groups whose scores are all equal have A = 0 and are left out of the steps.
     """
@@ -93,10 +94,10 @@ class Pg(Trained):
         if not len(alive):
             return None
         used, advantage = used.iloc[alive], advantage[alive]
-        old = reference_of(state, used)
+        old, weight = reference_of(state, used), used["weight"].to_numpy(float)
         batches = batches_of(np.arange(len(used))[:, None], self.batch, self.steps, rng)
         return plan_of(
-            used, batches, lambda logp, index: self.coefficients(logp, old[index], advantage[index]), self.rate
+            used, batches, lambda logp, i: self.coefficients(logp, old[i], advantage[i], weight[i]), self.rate
         )
 
     def advantage(self, score: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -107,17 +108,21 @@ class Pg(Trained):
         alive = deviation > 1e-9
         return np.where(alive, centred / np.where(alive, deviation, 1.0) if self.scale == "std" else centred, 0.0)
 
-    def objective(self, logp: np.ndarray, old: np.ndarray, advantage: np.ndarray) -> float:
-        """The clipped surrogate of a batch."""
+    def objective(
+        self, logp: np.ndarray, old: np.ndarray, advantage: np.ndarray, weight: np.ndarray | None = None
+    ) -> float:
+        """The clipped surrogate of a batch, its mean by weight (b,) ≥ 0; None weighs all alike."""
         ratio = np.exp(logp - old)
         clipped = np.clip(ratio, 1 - self.clip, 1 + self.clip)
-        return float(np.minimum(ratio * advantage, clipped * advantage).mean())
+        return float(np.average(np.minimum(ratio * advantage, clipped * advantage), weights=weight))
 
-    def coefficients(self, logp: np.ndarray, old: np.ndarray, advantage: np.ndarray) -> np.ndarray:
-        """A r [not clipped] / n, (b,)."""
-        ratio = np.exp(logp - old)
+    def coefficients(
+        self, logp: np.ndarray, old: np.ndarray, advantage: np.ndarray, weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """w A r [not clipped] / Σ w, (b,)."""
+        ratio, w = np.exp(logp - old), np.ones(len(logp)) if weight is None else weight
         clipped = np.where(advantage > 0, ratio > 1 + self.clip, ratio < 1 - self.clip)
-        return np.where(clipped, 0.0, advantage * ratio) / len(logp)
+        return np.where(clipped, 0.0, w * advantage * ratio) / w.sum()
 
 
 @dataclass(frozen=True)
