@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from siwork.schema import RunError, SchemaError, shipped
+from siwork.schema import RunError, SchemaError, same_knobs, shipped
 from siwork.schema.numbers import interval, number
 
 FILE = "measured.csv"
@@ -20,12 +20,13 @@ _ABOUT = {
     "C": "proxy_gold_gap",
 }  # in short, beside pass@1, by question
 _TEXTS = (
-    "name", "formula", "task", "policy", "problems", "reference", "metric", "unit", "conclusion", "method", "version", "why",
+    "name", "formula", "task", "policy", "problems", "reference", "metric", "unit", "conclusion", "method", "version", "whole",
+    "why",
 )  # fmt: skip
 COLUMNS = (
     "name", "formula", "task", "policy", "rounds", "problems", "seed", "reference", "metric", "unit", "base", "given",
     "own", "value", "low", "high", "least", "most", "seeds", "n", "level", "comparisons", "samples", "given_samples",
-    "seconds", "given_seconds", "conclusion", "method", "version", "why",
+    "seconds", "given_seconds", "conclusion", "method", "version", "whole", "why",
 )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ class Card(NamedTuple):
     formula: str
     task: str
     shows: str = ""  # letters of the questions that it is about
+    whole: str = ""  # the formula with every knob written; without it defaults are not compared
 
 
 def methods_measured() -> pd.DataFrame:
@@ -124,7 +126,7 @@ def in_full(card: Card, table: pd.DataFrame | None = None) -> Iterator[str]:
         return
     first = rows[0]
     for row in rows:
-        yield f"{row['metric']:<17} {_levels(row)}{_since(row, pd.isna(first['reference']))}"
+        yield f"{row['metric']:<17} {_levels(row, _since(row, pd.isna(first['reference'])))}"
     yield _cost(first, exact=True)
     beside = "its own round 0" if pd.isna(first["reference"]) else str(first["reference"])
     yield f"against {beside}, held-out, after {first['rounds']:.0f} rounds, paired by problem and seed"
@@ -145,6 +147,8 @@ def _why(card: Card, rows: Sequence[Mapping[Any, Any]]) -> str:
         return f"not measured: {first['why']}"
     if first["formula"] != card.formula:
         return "measured with another formula"
+    if card.whole and not same_knobs(first["whole"], card.whole):
+        return "measured with other defaults of its knobs"
     return "" if first["task"] == card.task else "measured on another task"
 
 
@@ -160,7 +164,7 @@ def _since(row: Mapping[Any, Any], alone: bool) -> str:
     return " since round 0" if pd.isna(row["reference"]) and not alone and not pd.isna(row["value"]) else ""
 
 
-def _levels(row: Mapping[Any, Any]) -> str:
+def _levels(row: Mapping[Any, Any], since: str) -> str:
     """A metric of both and its difference, or why that is unknown."""
     if pd.isna(row["value"]):
         return f"unknown: {row['method']}"
@@ -168,7 +172,7 @@ def _levels(row: Mapping[Any, Any]) -> str:
     ends = (row["base"], row["given"], row["own"])
     base, given, own = (number(float(end), *ends) for end in ends)
     told = f"{base} → {own}" if alone else f"{given} there, {own} here, {base} in round 0"
-    return f"{_difference(row)}  ({told})  {row['conclusion']}"
+    return f"{_difference(row)}{since}  ({told})  {row['conclusion']}"
 
 
 def _cost(row: Mapping[Any, Any], exact: bool = False) -> str:

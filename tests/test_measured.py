@@ -10,13 +10,14 @@ from siwork.cli.catalogue import card_of
 from siwork.measured import COLUMNS, Card, as_csv, from_csv, in_full, in_short, methods_measured
 from siwork.recipes import RECIPES, recipe_of
 
-CARD = Card("east", "seed · cot · sft", "expr", "DT")
+WHOLE = "seed(n=0) · cot(k=16) · sft(rate=1.0)"
+CARD = Card("east", "seed · cot · sft", "expr", "DT", WHOLE.replace("k=16", "k=16, temperature=1.0"))
 ROW = {
     "name": "east", "formula": "seed · cot · sft", "task": "expr", "policy": "tiny", "rounds": 3, "problems": "problems(train=9)",
     "seed": 0, "reference": "seed · cot · gold · correct · sft", "metric": "pass@1", "unit": "", "base": 0.5, "given": 0.4,
     "own": 0.45, "value": 0.05, "low": -0.01, "high": 0.11, "least": 0.0, "most": 0.1, "seeds": 5, "n": 60, "level": 0.95,
     "comparisons": 4, "samples": 2400.0, "given_samples": 1600.0, "seconds": 3.0, "given_seconds": 2.0,
-    "conclusion": "do not conclude", "method": "seeds: t, S=5", "version": "0.1.0", "why": None,
+    "conclusion": "do not conclude", "method": "seeds: t, S=5", "version": "0.1.0", "whole": WHOLE, "why": None,
 }  # fmt: skip
 
 
@@ -64,6 +65,13 @@ def test_vanilla_is_told_against_its_own_base():
     assert "(0.500 → 0.450)" in next(in_full(CARD, alone))
 
 
+def test_what_a_verifier_flatters_is_told_against_round_0_of_the_method():
+    gap = {"metric": "proxy_gold_gap", "reference": None, "base": 0.1, "given": 0.1, "own": 0.15}
+    lines = table({}, gap)
+    assert "proxy_gold_gap +0.050 [−0.010, +0.110] since round 0; 1.50" in in_short(CARD._replace(shows="C"), lines)
+    assert list(in_full(CARD, lines))[1].endswith("+0.110] since round 0  (0.100 → 0.150)  do not conclude")
+
+
 def test_a_difference_without_an_interval_says_so_unless_nothing_differed():
     bare = {"low": np.nan, "high": np.nan}
     assert "pass@1 +0.050 [none];" in in_short(CARD, table(bare))
@@ -76,6 +84,7 @@ def test_a_difference_without_an_interval_says_so_unless_nothing_differed():
         ({"name": "star"}, "not measured"),
         ({"formula": "seed · cot(k=8) · sft"}, "measured with another formula"),
         ({"task": "add"}, "measured on another task"),
+        ({"whole": "seed(n=0) · cot(k=16) · sft(rate=0.5)"}, "measured with other defaults of its knobs"),
         ({"why": "needs a prompted model"}, "not measured: needs a prompted model"),
     ],
 )

@@ -90,6 +90,28 @@ def test_what_cannot_be_known_says_why_and_costs_no_width(given, own):
     assert alone["value"].isna().tolist() == [False, True]
 
 
+def test_what_a_verifier_flatters_is_compared_with_round_0_of_its_own_runs(given, tmp_path):
+    """The others' verifier is another one, so nothing can be said against them."""
+    judged = played("seed · cot · noisy(0.4, 0.0) · correct · sft", tmp_path)
+    table = effect_of(given, judged, ["pass@1", "proxy_gold_gap"]).set_index("metric")
+    gap, other = table.loc["proxy_gold_gap"], effect_of(judged, given, ["pass@1", "proxy_gold_gap"]).set_index("metric")
+    each = []
+    for one in judged:
+        ends = [one.rows([r], ["problem", "score", "gold"], "heldout") for r in (0, 2)]
+        flattery = [
+            (rows["score"].astype(float) - rows["gold"].astype(float)).groupby(rows["problem"]).mean() for rows in ends
+        ]
+        each.append((flattery[1] - flattery[0]).mean())
+    assert gap[["value", "low", "high"]].tolist() == pytest.approx(with_t(each, 1 - 0.05 / 2))
+    assert gap["given"] == gap["base"] > 0.1
+    assert table["comparisons"].tolist() == [2, 2]
+    assert other.loc["proxy_gold_gap", "value"] == 0  # gold against itself in round 0
+    assert not any(word in gap["conclusion"] for word in ("better", "worse"))
+    assert table.loc["pass@1", ["low", "high"]].tolist() == pytest.approx(
+        [-end for end in other.loc["pass@1", ["high", "low"]]]
+    )
+
+
 def test_runs_that_do_not_pair_or_are_not_finished_are_refused(given, own, tmp_path):
     with pytest.raises(RunError, match="No seed is in both"):
         effect_of(given[:1], own[1:], METRICS)

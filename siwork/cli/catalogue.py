@@ -55,8 +55,8 @@ def markdown() -> str:
 
 def card_of(name: str) -> Card:
     """A method of the catalogue by which its measured half is looked up."""
-    entry = RECIPES[name]
-    return Card(name, str(recipe_of(name)), entry.task, entry.shows)
+    entry, recipe = RECIPES[name], recipe_of(name)
+    return Card(name, str(recipe), entry.task, entry.shows, recipe.whole)
 
 
 def components_markdown() -> str:

@@ -101,6 +101,7 @@ def _whole(folders: Sequence[Path]) -> bool:
 def _rows(name: str, own: Mapping[str, list[Path]], beside: Mapping[str, list[Path]]) -> list[dict[str, Any]]:
     """The rows of one method, or the one that says why it was not measured."""
     about: dict[str, Any] = {"name": name, "formula": str(recipe_of(name)), "task": RECIPES[name].task}
+    about |= {"whole": recipe_of(name).whole}
     if name not in own:
         return [about | {"policy": RECIPES[name].policy, "why": lacking(name)}]
     runs, others = [Run(folder) for folder in own[name]], [Run(folder) for folder in beside.get(name, [])]

@@ -14,7 +14,7 @@ from siwork.policies import Policy
 from siwork.recipes.catalogue import LACKING, RECIPES
 from siwork.recipes.fits import see_fit
 from siwork.recipes.playing import Play, judge, lots_of, select, selected
-from siwork.schema import RecipeError, nearest, parse_formula
+from siwork.schema import RecipeError, format_call, nearest, parse_formula
 from siwork.slots import SLOTS, Component, Selection, State, Tell, silent
 from siwork.tasks import Task
 
@@ -86,6 +86,16 @@ class Recipe:
 
     def __str__(self) -> str:
         return " · ".join(" + ".join(str(part) for part in parts) for parts in self.slots.values() if parts)
+
+    @property
+    def whole(self) -> str:
+        """The formula with every knob written, those at their default, too.
+
+        >>> Recipe.read("cot(k=8) · gold · sft").whole.split(" · ")[2]
+        'sft(steps=60, batch=64, rate=1.0)'
+        """
+        written = [[format_call(part, whole=True) for part in parts] for parts in self.slots.values() if parts]
+        return " · ".join(" + ".join(parts) for parts in written)
 
     @property
     def slots(self) -> dict[str, tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from siwork.schema.errors import (
     missing_extra,
     nearest,
 )
-from siwork.schema.grammar import Call, format_call, parse_call, parse_formula
+from siwork.schema.grammar import Call, format_call, parse_call, parse_formula, same_knobs
 from siwork.schema.knobs import Knob, Knobbed, checked_value, knob, knobs_of
 from siwork.schema.shipped import shipped
 from siwork.schema.tables import (
@@ -71,5 +71,6 @@ __all__ = [
     "nearest",
     "parse_call",
     "parse_formula",
+    "same_knobs",
     "shipped",
 ]

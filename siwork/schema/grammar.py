@@ -64,15 +64,36 @@ def parse_call(text: str) -> Call:
     return slots[0][0]
 
 
-def format_call(thing: Knobbed) -> str:
-    """Write an object with knobs as a call; only values that differ from their defaults are written.
+def same_knobs(then: str, now: str) -> bool:
+    """Whether a formula has the components of an earlier one, and their knobs the values that it names.
+
+    Knobs that only `now` names do not matter: they came later, and their default is what was played.
+
+    >>> same_knobs("cot(k=16) · sft(rate=1.0)", "cot(k=16) · sft(rate=1.0, steps=60)")
+    True
+    >>> same_knobs("pref(rate=1.0)", "pref(rate=0.05)")
+    False
+
+    Raises RecipeError for what is no formula.
+    """
+    pairs = [parse_formula(then), parse_formula(now)]
+    if [[call.name for call in slot] for slot in pairs[0]] != [[call.name for call in slot] for slot in pairs[1]]:
+        return False
+    calls = [[call for slot in slots for call in slot] for slots in pairs]
+    return all(a.args == b.args and a.named.items() <= b.named.items() for a, b in zip(*calls, strict=True))
+
+
+def format_call(thing: Knobbed, whole: bool = False) -> str:
+    """Write an object with knobs as a call; only values that differ from their defaults are written, or the whole of them, by name.
 
     `parse_call` and `build` read it back to an equal object.
     """
     parts = []
     for spot in knobs_of(type(thing)):
         value, by_place = getattr(thing, spot.name), spot.metadata["knob"].shown
-        if by_place:
+        if whole:
+            parts.append(f"{spot.name}={_literal(value)}")
+        elif by_place:
             parts.append(_literal(value))
         elif spot.default is MISSING or value != spot.default:
             parts.append(f"{spot.name}={_literal(value)}")

@@ -233,18 +233,19 @@ def _facts(recipe: Recipe) -> Html:
     readers = [part.name for parts in recipe.slots.values() for part in parts if part.reads_gold]
     truth = f"Reads the truth: yes ({', '.join(readers)})." if readers else "Reads the truth: no, it is label-free."
     name = _CATALOGUE.get(str(recipe))
-    told = _card(name, RECIPES[name], str(recipe)) if name else []
+    told = _card(name, recipe, RECIPES[name]) if name else []
     return element("small", join(truth, *told), class_="sw-soft")
 
 
-def _card(name: str, entry: Entry, formula: str) -> list[Html | str]:
+def _card(name: str, recipe: Recipe, entry: Entry) -> list[Html | str]:
     """What the catalogue says of a method, and what it was measured to do."""
+    card = Card(name, str(recipe), entry.task, entry.shows, recipe.whole)
     about = ", ".join(SHOWS[letter] for letter in entry.shows)
     departs = f" Departs from it in: {entry.departs}." if entry.departs else ""
     return [
         " This is ",
         element("strong", name),
         f" of the catalogue, from: {entry.source}.{departs} About: {about}. Should change: {entry.expects}.",
-        f" Changed here: {in_short(Card(name, formula, entry.task, entry.shows))}.",
+        f" Changed here: {in_short(card)}.",
         f" Its smallest setting: {entry.policy} with {entry.task}.",
     ]
