@@ -1,11 +1,11 @@
 """Claims as data: what they say of themselves, what they refuse, and the mark of their rule."""
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 import pytest
 
 from siwork.claims import CLAIMS, UNASKED
-from siwork.claims.claim import Arm, Claim, Part
+from siwork.claims.claim import Arm, Base, Claim, Part
 from siwork.claims.own import OWN
 from siwork.claims.theorems import THEOREMS
 from siwork.loop import Sizes
@@ -60,6 +60,33 @@ def test_the_mark_changes_with_rule_and_setting_and_with_nothing_else(name):
         others.append(replace(claim, arms={**claim.arms, arm: Arm("cot · gold · nofit", train=7)}))
     assert len({claim.mark, *(other.mark for other in others)}) == len(others) + 1
     assert replace(claim, says="x", source="y", stated="z", chosen="", because="").mark == claim.mark
+
+
+def test_the_mark_tells_every_field_that_is_not_at_its_default():
+    base, part = Base(5), Part("a", "pass@1", "above", 0.1)
+    bases = [replace(base, **{f.name: "add" if f.name in ("task", "traces") else 7}) for f in fields(Base)]
+    parts = [replace(part, **{name: value}) for name, value in OTHERS.items()]
+    claims = [Claim("c", "", "", "", "expr", 1, {"a": Arm("cot", each)}, (part,)) for each in (None, base, *bases)]
+    claims += [
+        Claim("c", "", "", "", "expr", 1, {"a": Arm("cot"), "b": Arm("cot")}, (each,)) for each in (part, *parts)
+    ]
+    assert len({claim.mark for claim in claims}) == len(claims)
+
+
+OTHERS = {
+    "arm": "b", "metric": "vendi", "claimed": "below", "least": 0.2, "line": 1.0, "of": "mean", "since": 1,
+    "against": "b", "less": "vendi", "split": "train", "relative": True, "either": "x",
+}  # fmt: skip
+
+
+def test_no_default_changes_as_marks_leave_it_out():
+    assert set(OTHERS) == {each.name for each in fields(Part)}
+    found = [each for of in (Base, Arm, Part) for each in fields(of) if each.default is not MISSING]
+    assert {each.name: each.default for each in found if each.name != "task"} == {
+        "width": 64, "layers": 3, "heads": 2, "hidden": 176, "pool": 40_000, "base": None, "train": 0, "line": 0.0,
+        "of": "last", "since": 0, "against": "", "less": "", "split": "heldout", "relative": False, "either": "",
+    }  # fmt: skip
+    assert {each.default for each in found if each.name == "task"} == {""}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -160,10 +160,11 @@ class Claim:
         """Twelve characters that change with anything that is played, or with the rule by which it is judged.
 
         A table of verdicts keeps it, so nobody need believe that the rule was there first: the mark of another rule differs.
+        What is at its default is left out, so that a field which comes later changes no mark; hence no default may change.
         """
         kept = {"task": self.task, "rounds": self.rounds, "sizes": str(self.sizes)}
-        kept |= {"arms": {name: asdict(arm) for name, arm in self.arms.items()}}
-        whole: dict[str, Any] = kept | {"parts": [asdict(part) for part in self.parts]}
+        kept |= {"arms": {name: _told(arm) for name, arm in self.arms.items()}}
+        whole: dict[str, Any] = kept | {"parts": [_told(part) for part in self.parts]}
         return sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -173,3 +174,10 @@ class Claim:
         for part in self.parts:
             found.setdefault(part.split, set()).update(filter(None, (part.metric, part.less)))
         return found
+
+
+def _told(of: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not at their default, those within it the same way."""
+    values = {each.name: getattr(of, each.name) for each in fields(of)}
+    free = {each.name for each in fields(of) if each.default is not MISSING and values[each.name] == each.default}
+    return {name: _told(value) if is_dataclass(value) else value for name, value in values.items() if name not in free}
