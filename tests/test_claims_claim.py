@@ -63,7 +63,7 @@ def test_the_mark_changes_with_rule_and_setting_and_with_nothing_else(name):
 
 
 def test_the_mark_tells_every_field_that_is_not_at_its_default():
-    base, part = Base(5), Part("a", "pass@1", "above", 0.1)
+    base, part = Base(5, traces="right-anew", primed=3), Part("a", "pass@1", "above", 0.1)
     bases = [replace(base, **{f.name: "add" if f.name in ("task", "traces") else 7}) for f in fields(Base)]
     parts = [replace(part, **{name: value}) for name, value in OTHERS.items()]
     claims = [Claim("c", "", "", "", "expr", 1, {"a": Arm("cot", each)}, (part,)) for each in (None, base, *bases)]
@@ -83,8 +83,9 @@ def test_no_default_changes_as_marks_leave_it_out():
     assert set(OTHERS) == {each.name for each in fields(Part)}
     found = [each for of in (Base, Arm, Part) for each in fields(of) if each.default is not MISSING]
     assert {each.name: each.default for each in found if each.name != "task"} == {
-        "width": 64, "layers": 3, "heads": 2, "hidden": 176, "pool": 40_000, "base": None, "train": 0, "line": 0.0,
-        "of": "last", "since": 0, "against": "", "less": "", "split": "heldout", "relative": False, "either": "",
+        "width": 64, "layers": 3, "heads": 2, "hidden": 176, "pool": 40_000, "traces": "", "primed": 0,
+        "base": None, "train": 0, "line": 0.0, "of": "last", "since": 0, "against": "", "less": "",
+        "split": "heldout", "relative": False, "either": "",
     }  # fmt: skip
     assert {each.default for each in found if each.name == "task"} == {""}
 

@@ -19,13 +19,33 @@ SHAPES = ("first", "last", "change", "bend", "slope", "mean")
 class Base:
     """A base model that is trained first, with the seed of the run; see `siwork pretrain`."""
 
-    steps: int
+    steps: int  # of pre-training; 0 takes the weights that ship for the task, whatever the sizes below
     width: int = 64
     layers: int = 3
     heads: int = 2
     hidden: int = 176
     pool: int = 40_000
     task: str = ""  # what it is taught, where that is not what is played
+    traces: str = ""  # kind of the traces that it is primed on after that, see `siwork.claims.priming`; "" for none
+    primed: int = 0  # steps on them
+
+    def __post_init__(self) -> None:
+        if bool(self.traces) != (self.primed > 0):
+            raise KnobError(
+                f"a base is primed on traces for some steps, got traces={self.traces!r}, primed={self.primed}; give both or none"
+            )
+
+    @property
+    def told(self) -> str:
+        """How it was made, in words.
+
+        >>> Base(0, traces="right-anew", primed=60).told
+        'the base that ships, primed for 60 steps on traces right-anew'
+        """
+        taught = f" on {self.task}" if self.task else ""
+        own = f"a base of its own{taught}, {self.steps} steps, width {self.width}, {self.layers} layers"
+        after = f", primed for {self.primed} steps on traces {self.traces}" if self.traces else ""
+        return (own if self.steps else "the base that ships") + after
 
 
 @dataclass(frozen=True)
@@ -46,11 +66,7 @@ class Arm:
         """
         words = [f"on {self.task}"] if self.task else []
         words += [f"{self.train} training problems"] if self.train else []
-        if self.base:
-            taught = f" on {self.base.task}" if self.base.task else ""
-            words.append(
-                f"a base of its own{taught}, {self.base.steps} steps, width {self.base.width}, {self.base.layers} layers"
-            )
+        words += [self.base.told] if self.base else []
         return "; ".join(words)
 
 

@@ -12,8 +12,10 @@ from siwork.schema import KnobError
 from siwork.slots import State
 from siwork.store import Run
 from siwork.tasks import Task, task_of
+from siwork.tasks.expr import Expr
 from siwork.tasks.grammar import Grammar
 from siwork.tasks.language import words_of
+from siwork.tasks.steps import does_anew
 
 _SURE = 0.9  # share of right completions at which a length counts as reached
 _TEXTS = 400  # texts of the language behind a divergence
@@ -115,6 +117,17 @@ def repeated_4grams(run: Run, split: str) -> pd.Series:
     return texts.groupby(rows["round"]).apply(_repeated)
 
 
+def written_anew(run: Run, split: str) -> pd.Series:
+    """Share of completions that do a step anew: the same operation on the same numbers twice, with different results.
+
+    Raises KnobError for a task other than `expr`.
+    """
+    if not isinstance(task_of(run.task), Expr):
+        raise KnobError(f"written_anew needs the task expr, whose steps may be done anew, got {run.task}")
+    rows = run.rows(None, ["round", "response"], split)
+    return rows["response"].astype(object).map(does_anew).groupby(rows["round"]).mean()
+
+
 def _repeated(texts: pd.Series) -> float:
     grams = [tuple(words[i : i + 4]) for words in map(words_of, texts) if words for i in range(len(words) - 3)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
@@ -164,5 +177,6 @@ OWN: dict[str, Callable[[Run, str], pd.Series]] = {
         orm_gain,
         language_gap,
         repeated_4grams,
+        written_anew,
     )
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,10 @@ from siwork.policies.start import Tiny
 from siwork.reporting.ablation import last_round
 from siwork.schema import KnobError, format_call
 from siwork.store import Run
-from siwork.tasks import Task, synthetic, task_of
+from siwork.tasks import Synthetic, Task, synthetic, task_of
+
+if TYPE_CHECKING:
+    from siwork.policies.tiny import TinyPolicy
 
 
 @dataclass(frozen=True)
@@ -104,15 +108,27 @@ def _trained(base: Base, task: Task, seed: int, place: Path) -> str:
     """The call of a policy whose weights were trained for the arm, once."""
     file = place.parent / "bases" / f"{place.name}.safetensors"
     if not file.exists():
-        from siwork.policies.network import Shape
-        from siwork.policies.pretrain import pretrain
-
         taught = synthetic(task_of(base.task) if base.task else task, "pretrain")
-        shape = Shape(base.width, base.layers, base.heads, base.hidden)
-        policy, _ = pretrain(taught, shape, steps=base.steps, seed=seed, pool=base.pool)
+        policy = _pretrained(replace(base, traces="", primed=0), taught, seed)
+        if base.traces:
+            from siwork.claims.priming import primed
+
+            policy = primed(policy, taught, base.traces, base.primed, seed)
         file.parent.mkdir(parents=True, exist_ok=True)
         policy.write(file)
     return format_call(Tiny(weights=str(file.resolve())))
+
+
+@lru_cache(maxsize=1)  # arms of a seed that differ in their priming alone share it
+def _pretrained(base: Base, task: Synthetic, seed: int) -> TinyPolicy:
+    from siwork.policies.network import Shape
+    from siwork.policies.pretrain import pretrain
+
+    if not base.steps:
+        return Tiny().build_for(task)
+    shape = Shape(base.width, base.layers, base.heads, base.hidden)
+    policy, _ = pretrain(task, shape, steps=base.steps, seed=seed, pool=base.pool)
+    return policy
 
 
 def _samples(runs: Sequence[Run]) -> float:

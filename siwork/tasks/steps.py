@@ -146,16 +146,29 @@ def finished(prompt: str, done: Done, rng: np.random.Generator) -> list[str]:
     ]
 
 
+def slips(step: Step, values: Sequence[int]) -> set[int]:
+    """Wrong results of a step for these values of all steps: off by one or ten, of another operation, of the wrong sign."""
+    operands = _operand(step.left, values), _operand(step.right, values)
+    right = OPERATIONS[step.sign](*operands)
+    others = [operation(*operands) for operation in OPERATIONS.values()]
+    return {*(right + off for off in (-1, 1, -10, 10)), *others, -right} - {right}
+
+
 def slipped_results(steps: Sequence[Step]) -> list[list[int]]:
-    """Values of all steps after one slip: off by one or ten, another operation, or the wrong sign."""
-    truth, runs = results(steps), []
-    for i, step in enumerate(steps):
-        operands = _operand(step.left, truth), _operand(step.right, truth)
-        others = [operation(*operands) for operation in OPERATIONS.values()]
-        near = [truth[i] + off for off in (-1, 1, -10, 10)]
-        for value in {*near, *others, -truth[i]} - {truth[i]}:
-            runs.append(results(steps, (i, value)))
+    """Values of all steps after one slip, for every slip that leaves them all in range."""
+    truth = results(steps)
+    runs = [results(steps, (i, value)) for i, step in enumerate(steps) for value in slips(step, truth)]
     return [values for values in runs if all(abs(value) <= LARGEST for value in values)]
+
+
+def does_anew(response: str) -> bool:
+    """Whether a response has the same operation on the same numbers twice, with different results.
+
+    >>> does_anew("3+4=8;3+4=7;7*2=14"), does_anew("1+2=3;1+2=3;3-3=0")
+    (True, False)
+    """
+    said = {match.groups() for part in response.split(";") if (match := SAID.fullmatch(part))}
+    return len({sides[:3] for sides in said}) < len(said)
 
 
 def random_order(steps: Sequence[Step], rng: np.random.Generator, done: int = 0) -> list[int]:
