@@ -63,19 +63,20 @@ def test_the_mark_changes_with_rule_and_setting_and_with_nothing_else(name):
 
 
 def test_the_mark_tells_every_field_that_is_not_at_its_default():
-    base, part = Base(5, traces="right-anew", primed=3), Part("a", "pass@1", "above", 0.1)
+    base, part = Base(5, traces="right-anew", primed=3), Part("a", "pass@1", "above", 0.1, against="b")
     bases = [replace(base, **{f.name: "add" if f.name in ("task", "traces") else 7}) for f in fields(Base)]
     parts = [replace(part, **{name: value}) for name, value in OTHERS.items()]
-    claims = [Claim("c", "", "", "", "expr", 1, {"a": Arm("cot", each)}, (part,)) for each in (None, base, *bases)]
-    claims += [
-        Claim("c", "", "", "", "expr", 1, {"a": Arm("cot"), "b": Arm("cot")}, (each,)) for each in (part, *parts)
+    claims = [
+        Claim("c", "", "", "", "expr", 1, {"a": Arm("cot", each), "b": Arm("cot")}, (part,))
+        for each in (None, base, *bases)
     ]
+    claims += [Claim("c", "", "", "", "expr", 1, {"a": Arm("cot"), "b": Arm("cot")}, (each,)) for each in parts]
     assert len({claim.mark for claim in claims}) == len(claims)
 
 
 OTHERS = {
     "arm": "b", "metric": "vendi", "claimed": "below", "least": 0.2, "line": 1.0, "of": "mean", "since": 1,
-    "against": "b", "less": "vendi", "split": "train", "relative": True, "either": "x",
+    "against": "", "less": "vendi", "split": "train", "relative": True, "either": "x",
 }  # fmt: skip
 
 
