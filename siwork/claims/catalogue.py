@@ -1,4 +1,4 @@
-"""The claims by name; they stand in `claims.toml` beside this file, those that cannot be asked here with what they lack."""
+"""The claims by name; they stand in `claims.toml` beside this file."""
 
 from __future__ import annotations
 
@@ -28,5 +28,4 @@ def _arm(given: str | Mapping[str, Any]) -> Arm:
     return Arm(base=Base(**given["base"]) if "base" in given else None, **rest)
 
 
-CLAIMS: dict[str, Claim] = {name: _claim(name, told) for name, told in _READ.items() if "lacks" not in told}
-UNASKED: dict[str, dict[str, str]] = {name: told for name, told in _READ.items() if "lacks" in told}
+CLAIMS: dict[str, Claim] = {name: _claim(name, told) for name, told in _READ.items()}

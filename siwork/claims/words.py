@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from siwork.claims.catalogue import CLAIMS, UNASKED
+from siwork.claims.catalogue import CLAIMS
 from siwork.claims.claim import Claim
 from siwork.claims.deciding import FAILS, HOLDS, OPEN
 from siwork.schema.numbers import interval
@@ -49,9 +49,9 @@ def told(table: pd.DataFrame) -> Iterator[str]:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The verdicts of a table in Markdown, a line a claim, then those that cannot be asked; the README holds it word for word."""
+    """The verdicts of a table in Markdown, a line a claim; the README holds it word for word."""
     head = ["| name | claim | here | parts | asked of | from |", "|---|---|---|---|---|---|"]
-    return "\n".join([*head, *(_line(claim, table) for claim in CLAIMS.values()), *map(_unasked, UNASKED)])
+    return "\n".join([*head, *(_line(claim, table) for claim in CLAIMS.values())])
 
 
 def _line(claim: Claim, table: pd.DataFrame) -> str:
@@ -73,11 +73,6 @@ def _parts(verdicts: pd.Series) -> str:
     counts = verdicts.value_counts()
     words = {HOLDS: f"of {len(verdicts)} hold", FAILS: "ruled out", OPEN: "open"}
     return ", ".join(f"{counts.get(each, 0)} {word}" for each, word in words.items() if each in counts or each == HOLDS)
-
-
-def _unasked(name: str) -> str:
-    told = UNASKED[name]
-    return f"| `{name}` | {told['says']} | cannot be asked | | lacks {told['lacks']} | {told['source']} |"
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

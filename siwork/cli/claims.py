@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from siwork.claims import CLAIMS, UNASKED, Claim
+from siwork.claims import CLAIMS, Claim
 from siwork.claims.table import merged, read_verdicts, shipped_verdicts, table_of, verdicts, written
 from siwork.claims.words import asked, markdown, told
 from siwork.schema import KnobError, nearest
@@ -36,12 +36,8 @@ def claims(options: argparse.Namespace) -> int:
 def _chosen(names: Sequence[str]) -> list[Claim]:
     """The claims of these names, or all. Raises KnobError."""
     for name in names:
-        if name in UNASKED:
-            raise KnobError(f"claim {name!r} cannot be asked here: it lacks {UNASKED[name]['lacks']}")
         if name not in CLAIMS:
-            raise KnobError(
-                f"no claim is called {name!r}; {nearest(name, [*CLAIMS, *UNASKED])}; see: siwork claims --list"
-            )
+            raise KnobError(f"no claim is called {name!r}; {nearest(name, CLAIMS)}; see: siwork claims --list")
     return [CLAIMS[name] for name in names or CLAIMS]
 
 
@@ -82,9 +78,6 @@ def _ask(claim: Claim, options: argparse.Namespace) -> bool:
 
 def _listed(chosen: Sequence[Claim]) -> Iterable[str]:
     known = verdicts(shipped_verdicts())
-    width = max(map(len, [*CLAIMS, *UNASKED]))
+    width = max(map(len, CLAIMS))
     for claim in chosen:
         yield f"{claim.name:<{width}}  {known.get(claim.name, 'not asked yet'):<20} {claim.says}"
-    if len(chosen) == len(CLAIMS):
-        for name, found in UNASKED.items():
-            yield f"{name:<{width}}  {'cannot be asked':<20} {found['says']}; lacks {found['lacks']}"
