@@ -61,6 +61,23 @@ def test_traces_of_both_behaviours_are_alike_but_for_one_attempt(depth, seed):
     assert not found or task.steps_right(prompt, found["right-plain"])
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "(3-3)*(2+5)=",  # a slip in the sum changes nothing
+        "(9*9)+(9+9)=",  # 99: an attempt of one or ten more has no token
+        "(1+2)-(1+2)=",  # a slip in one of two equal steps looks like a step anew
+    ],
+)
+def test_prompts_with_a_trap(prompt):
+    task = task_of("expr")
+    for seed in range(60):
+        for kind, trace in traces_of(prompt, np.random.default_rng(seed)).items():
+            assert task.is_right(prompt, trace) == kind.startswith("right")
+            assert does_anew(trace) == kind.endswith("anew")
+            assert all(int(number) <= 99 for number in re.findall("[0-9]+", trace))
+
+
 def test_hardly_a_problem_lacks_a_kind():
     assert np.mean([drawn(1 + seed % 4, seed)[2] is None for seed in range(400)]) < 0.1
 

@@ -56,9 +56,7 @@ def traces_of(prompt: str, rng: np.random.Generator) -> dict[str, str] | None:
     for end, values in (("right", truth), ("wrong", wrong[rng.integers(len(wrong))])):
         told = [step_texts(steps, values)[i] for i in order]
         others = slips(steps[order[place]], values) - {values[order[place]]}
-        attempts = sorted(
-            value for value in others if abs(value) <= LARGEST
-        )  # never empty, as are one more and one less
+        attempts = sorted(value for value in others if abs(value) <= LARGEST)  # one less or one more is always there
         attempt = written(attempts[rng.integers(len(attempts))])
         again = [*told[:place], f"{told[place].partition('=')[0]}={attempt}", *told[place:]]
         found |= {f"{end}-plain": ";".join(told), f"{end}-anew": ";".join(again)}
