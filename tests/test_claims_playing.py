@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from siwork.claims import CLAIMS
 from siwork.claims.claim import Arm, Base, Claim, Part
 from siwork.claims.playing import judge, lay_out
-from siwork.claims.table import COLUMNS, merged, read_verdicts, stale, table_of, verdicts, written
+from siwork.claims.table import COLUMNS, merged, read_verdicts, stale, table_of, verdicts, whole_of, written
 from siwork.loop import Sizes, resume
 from siwork.schema import KnobError, SchemaError, Unfinished
 from siwork.store import Run
@@ -128,3 +129,11 @@ def test_new_verdicts_replace_old_ones_in_the_order_of_the_catalogue(table):
 def test_a_rule_that_changed_since_is_seen(table):
     assert stale(table) == ["small"]
     assert stale(table.assign(claim="tail")) == ["tail"]
+
+
+def test_a_default_that_changed_since_is_seen(table):
+    claim = CLAIMS["repetition"]
+    own = table.assign(claim=claim.name, mark=claim.mark, whole=whole_of(claim))
+    assert stale(own) == []
+    assert stale(own.assign(whole=own["whole"].str.replace("batch=64", "batch=32"))) == [claim.name]
+    assert stale(own.assign(whole=own["whole"].str.replace(", batch=64", ""))) == []  # a knob that came later

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from siwork.claims.catalogue import CLAIMS
-from siwork.schema import SchemaError
+from siwork.claims.claim import Claim
+from siwork.recipes import recipe_of
+from siwork.schema import SchemaError, same_knobs
 from siwork.schema.shipped import shipped
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = [
     "claim", "verdict", "part", "number", "rule", "either", "claimed", "line", "worth",
     "value", "low", "high", "smallest", "largest", "seeds", "level",
-    "part_verdict", "why", "task", "rounds", "problems", "ran_on", "samples", "seconds", "mark", "version",
+    "part_verdict", "why", "task", "rounds", "problems", "ran_on", "samples", "seconds", "mark", "version", "whole",
 ]  # fmt: skip
 
 
@@ -35,7 +37,17 @@ def _rows(found: Judgement) -> pd.DataFrame:
     about: dict[str, Any] = {"claim": claim.name, "verdict": found.verdict, "task": claim.task, "rounds": claim.rounds}
     about |= {"problems": str(claim.sizes) if claim.arms else "", "ran_on": " ".join(map(str, found.seeds))}
     about |= {"samples": samples, "seconds": round(found.seconds), "mark": claim.mark, "version": version("siwork")}
+    about |= {"whole": whole_of(claim)}
     return found.parts.rename(columns={"verdict": "part_verdict"}).assign(**about)
+
+
+def whole_of(claim: Claim) -> str:
+    """The formulas of the arms with every knob written, those at their default, too.
+
+    >>> whole_of(CLAIMS["repetition"]).split("; ")[1]
+    'usual = seed(n=0) · cot(k=16, temperature=1.0, top_p=1.0) · sft(steps=60, batch=64, rate=1.0)'
+    """
+    return "; ".join(f"{name} = {recipe_of(arm.recipe).whole}" for name, arm in claim.arms.items())
 
 
 def merged(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
@@ -52,7 +64,7 @@ def written(table: pd.DataFrame) -> str:
 
 def read_verdicts(path: Path) -> pd.DataFrame:
     """A table that `siwork claims` wrote. Raises SchemaError for another file."""
-    text = dict.fromkeys(["why", "either", "samples", "problems", "ran_on", "task", "version"], str)
+    text = dict.fromkeys(["why", "either", "samples", "problems", "ran_on", "task", "version", "whole"], str)
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={name: [""] for name in _REAL})
     lacking = [name for name in COLUMNS if name not in table]
     if lacking:
@@ -70,10 +82,11 @@ def shipped_verdicts() -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, a row a part of a claim: claim, verdict of the claim, part, number and rule in words, either (of parts with the same
-    word one is enough), value (mean over seeds), low and high at `level` (Bonferroni over the parts of the claim), smallest and
-    largest of the seeds, seeds, part_verdict, why there is no interval; task, rounds, problems, ran_on (the seeds), samples drawn
-    to train on by arm (texts that somebody wrote for it are none), seconds, mark (of what was played and the rule) and version.
+    DataFrame, a row a part of a claim: claim, verdict of the claim, part, number and rule in words, either (of parts with the
+    same word one is enough), value (mean over seeds), low and high at `level` (Bonferroni over the parts of the claim),
+    smallest and largest of the seeds, seeds, part_verdict, why there is no interval; task, rounds, problems, ran_on (the
+    seeds), samples drawn to train on by arm (texts that somebody wrote for it are none), seconds, mark (of what was played and
+    the rule), version, and whole, the formulas of the arms with every knob written.
 
     >>> sorted(set(shipped_verdicts()["verdict"])) <= ["does not hold here", "holds", "undecided"]
     True
@@ -83,13 +96,20 @@ def shipped_verdicts() -> pd.DataFrame:
 
 
 def stale(table: pd.DataFrame) -> list[str]:
-    """Claims whose rule or setting is no longer that of the table."""
-    marks = table.drop_duplicates("claim").set_index("claim")["mark"]
+    """Claims whose rule or setting, defaults of knobs among it, is no longer that of the table."""
+    rows = table.drop_duplicates("claim").to_dict("records")
     return [
-        name
-        for name, mark in zip(map(str, marks.index), marks, strict=True)
-        if name not in CLAIMS or CLAIMS[name].mark != mark
+        str(row["claim"]) for row in rows if row["claim"] not in CLAIMS or not _as_played(CLAIMS[row["claim"]], row)
     ]
+
+
+def _as_played(claim: Claim, row: Mapping[Hashable, Any]) -> bool:
+    if claim.mark != row["mark"]:
+        return False
+    formulas = [
+        dict(arm.split(" = ", 1) for arm in text.split("; ")) for text in (row["whole"], whole_of(claim)) if text
+    ]
+    return not formulas or all(same_knobs(then, formulas[1][name]) for name, then in formulas[0].items())
 
 
 def verdicts(table: pd.DataFrame, names: Sequence[str] = ()) -> dict[str, str]:
