@@ -55,6 +55,8 @@ class Sweep:
     at_once : most runs at a time
     threads : most threads of a run, None for its share of the cores
     playing : children that play some of the folders already
+
+    Raises KnobError for at_once or threads below 1.
     """
 
     def __init__(
@@ -66,8 +68,8 @@ class Sweep:
         playing: Mapping[Path, subprocess.Popen[bytes]] | None = None,
     ) -> None:
         self.runs = [Run(folder) for folder in folders]
-        self.at_once = at_once or min(_cores(), len(self.runs))
-        self._share = threads or _threads(max(1, self.at_once))
+        self.at_once = min(_cores(), len(self.runs)) if at_once is None else _positive("at_once", at_once)
+        self._share = _threads(max(1, self.at_once)) if threads is None else _positive("threads", threads)
         self._children: dict[str, _Playing] = {str(folder): child for folder, child in (playing or {}).items()}
         self._players: list[Player] = []
         self._old_wishes = {run.folder for run in self.runs if run.stop_wanted}  # of writers that were killed
@@ -156,12 +158,13 @@ class Batch:
     jobs : at least one; the folders are made absolute
     at_once : most runs at a time, None for one a core
 
-    Raises KnobError without jobs, OSError when the system starts no process.
+    Raises KnobError without jobs and for at_once below 1, OSError when the system starts no process.
     """
 
     def __init__(self, jobs: Sequence[Job], *, at_once: int | None = None) -> None:
         if not jobs:
             raise KnobError("a batch needs at least one job, got none; give a Fresh, Forked or Further")
+        most = _cores() if at_once is None else _positive("at_once", at_once)
         jobs = [job._replace(folder=str(Path(job.folder).expanduser().absolute())) for job in jobs]
         self.folders = [Path(job.folder) for job in jobs]
         # without a name, so that whoever dies leaves nothing behind
@@ -169,7 +172,7 @@ class Batch:
         for file in (self._told, self._words):
             finalize(self, file.close)
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "siwork.sweep", str(at_once or _cores())],
+            [sys.executable, "-m", "siwork.sweep", str(most)],
             stdin=subprocess.PIPE,
             stdout=self._told,
             stderr=self._words,
@@ -249,6 +252,12 @@ def free_name(folder: Path, name: str, further: Iterable[str] = ()) -> Path:
     taken |= set(further)
     names = (name if n == 1 else f"{name}-{n}" for n in range(1, len(taken) + 2))
     return folder / next(free for free in names if not any(re.fullmatch(rf"{re.escape(free)}-s\d+", t) for t in taken))
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        raise KnobError(f"{name} must be at least 1, got {value}; nearest: 1")
+    return value
 
 
 def _cores() -> int:

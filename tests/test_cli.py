@@ -105,6 +105,9 @@ def test_ctrl_c_ends_after_the_stage_and_the_run_goes_on_later(tmp_path):
         (["run", "vanilla", "--task", "cuntdown"], "no task is called 'cuntdown'; nearest: 'countdown'"),
         (["run", "vanilla", "--policy", "tabluar"], "no policy is called 'tabluar'; nearest: 'tabular'"),
         (["run", "vanilla", "--seeds", "0"], "--seeds must be at least 1, got 0"),
+        (["run", "vanilla", "--at-once", "-3"], "--at-once must be at least 1, got -3; nearest: 1"),
+        (["resume", "nowhere", "--at-once", "0"], "--at-once must be at least 1, got 0; nearest: 1"),
+        (["demo", "--seeds", "0"], "--seeds must be at least 1, got 0; nearest: 1"),
         (["run", "seed | sft | cot"], "stands too late"),
         (["run", "cot(k=0)"], "must be in 1 … 4096, got 0; nearest: 1"),
         (["resume", "nowhere"], "nowhere is no run"),
@@ -126,6 +129,7 @@ def test_errors_are_one_sentence_without_a_traceback(tmp_path, monkeypatch, caps
     assert said in error
     assert "Traceback" not in error
     assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path):

@@ -96,6 +96,8 @@ def test_a_surface_tells_programs(surfaced):
         (["surface", "--link", "flt"], "nearest: 'flat'"),
         (["surface", "vanilla"], "whose first verifier is noisy"),
         (["surface", "--rounds", "0"], "--rounds must be at least 1, got 0"),
+        (["surface", "--at-once", "0"], "--at-once must be at least 1, got 0; nearest: 1"),
+        (["ablate", "vanilla", "--slot", "update", "--with", "pg", "--at-once", "-1"], "--at-once must be at least 1"),
     ],
 )
 def test_wrong_words_are_one_sentence_and_nothing_is_written(tmp_path, monkeypatch, capsys, words, sentence):

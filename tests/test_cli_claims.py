@@ -29,6 +29,7 @@ def test_all_are_listed(capsys):
         (["tial"], "no claim is called 'tial'; nearest: 'tail'"),
         (["tail", "--seeds", "1"], "--seeds must be at least 2, got 1; nearest: 2"),
         (["tail", "--seed", "-1"], "--seed must be at least 0, got -1; nearest: 0"),
+        (["tail", "--at-once", "-3"], "--at-once must be at least 1, got -3; nearest: 1"),
         (["tail", "-o", "claims.txt"], "--output must end in .csv, got 'claims.txt'; nearest: 'claims.csv'"),
     ],
 )

@@ -97,6 +97,7 @@ def _quick(folder):
         (["east", "-o", "table.parquet"], "--output must end in .csv, got 'table.parquet'; nearest: 'table.csv'"),
         (["east", "--seeds", "0"], "--seeds must be at least 1"),
         (["east", "--rounds", "0"], "--rounds must be at least 1"),
+        (["east", "--at-once", "0"], "--at-once must be at least 1, got 0; nearest: 1"),
         (["east", "--samples", "0"], "nearest: 1"),
     ],
 )

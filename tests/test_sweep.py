@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 
-from siwork.launcher import Player
+import pytest
+
+from siwork.launcher import Fresh, Player
 from siwork.loop import Sizes, prepare, resume
+from siwork.schema import KnobError
 from siwork.store import Run
-from siwork.sweep import Sweep
+from siwork.sweep import Batch, Sweep
 
 SMALL = Sizes(train=10, heldout=5, beyond=0, samples=4)
 
@@ -37,6 +40,17 @@ def test_all_runs_are_played_and_no_more_at_once_than_asked(tmp_path):
     assert [p.state for p in progress] == ["finished"] * 3
     assert [p.rounds_done for p in progress] == [3] * 3
     assert most == 2
+
+
+@pytest.mark.parametrize("at_once", [0, -3])
+def test_fewer_than_one_run_at_a_time_is_refused(tmp_path, at_once):
+    job = Fresh(str(tmp_path / "b"), "vanilla", "add", "tabular", 1, "problems(train=6, heldout=4, beyond=0)", 0)
+    for refused in (lambda: Sweep([], at_once=at_once), lambda: Batch([job], at_once=at_once)):
+        with pytest.raises(KnobError, match=f"^at_once must be at least 1, got {at_once}; nearest: 1$"):
+            refused()
+    with pytest.raises(KnobError, match=f"^threads must be at least 1, got {at_once}; nearest: 1$"):
+        Sweep([], threads=at_once)
+    assert not list(tmp_path.iterdir())
 
 
 def test_stop_ends_the_running_and_starts_no_more(tmp_path):

@@ -11,6 +11,7 @@ import pandas as pd
 from siwork.claims import CLAIMS, Claim
 from siwork.claims.table import merged, read_verdicts, shipped_verdicts, table_of, verdicts, written
 from siwork.claims.words import asked, markdown, told
+from siwork.cli.options import at_least
 from siwork.schema import KnobError, nearest
 
 
@@ -43,9 +44,7 @@ def _chosen(names: Sequence[str]) -> list[Claim]:
 
 def _check(options: argparse.Namespace) -> None:
     """Raises KnobError for numbers that cannot be, and for a table that is no .csv; SchemaError for another one there."""
-    for name, least in (("seeds", 2), ("seed", 0)):
-        if getattr(options, name) < least:
-            raise KnobError(f"--{name} must be at least {least}, got {getattr(options, name)}; nearest: {least}")
+    at_least(options, seeds=2, seed=0, at_once=1)
     if options.output.suffix != ".csv":
         raise KnobError(
             f"--output must end in .csv, got {options.output.name!r}; nearest: {options.output.stem + '.csv'!r}"

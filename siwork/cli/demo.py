@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from siwork.cli.options import at_least
 from siwork.cli.progress import follow
 from siwork.demo import RECIPES as SHOWN
 from siwork.demo import free_folder, matmul_rate, prepare_demo
@@ -18,6 +19,7 @@ def demo(options: argparse.Namespace) -> int:
     """Play both recipes, say in words what happened, write the report."""
     from siwork.reporting import compare, in_words, report
 
+    at_least(options, seeds=1, rounds=0)
     began = time.monotonic()
     print(f"This machine multiplies matrices at {matmul_rate():.0f} GFLOP/s now.")
     for name in SHOWN:

@@ -5,8 +5,23 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from siwork.schema import KnobError
+
 _RUNS = Path("runs")
 Commands = argparse._SubParsersAction  # argparse publishes no other name for it
+
+
+def at_least(options: argparse.Namespace, **least: int) -> None:
+    """Nothing. Raises KnobError for an option below its least value; one that was not given is passed over.
+
+    >>> at_least(argparse.Namespace(at_once=-3), at_once=1)
+    Traceback (most recent call last):
+    siwork.schema.errors.KnobError: --at-once must be at least 1, got -3; nearest: 1
+    """
+    for name, low in least.items():
+        value = getattr(options, name)
+        if value is not None and value < low:
+            raise KnobError(f"--{name.replace('_', '-')} must be at least {low}, got {value}; nearest: {low}")
 
 
 def _command(commands: Commands, name: str, target: str, sentence: str, failed: int = 2) -> argparse.ArgumentParser:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from siwork.cli.options import at_least
 from siwork.cli.progress import follow
 from siwork.loop import Sizes, prepare
 from siwork.loop import fork as copy_run
 from siwork.recipes import recipe_of
-from siwork.schema import KnobError
 from siwork.store import Run, Runs, Writer
 from siwork.sweep import Sweep, slug
 from siwork.tasks import task_of
@@ -33,14 +33,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def checked_extent(options: argparse.Namespace, rounds: int = 0) -> None:
-    """Raises KnobError for fewer than so many rounds, for no seed, or for a negative one."""
-    for name, least in (("rounds", rounds), ("seeds", 1), ("seed", 0)):
-        if getattr(options, name) < least:
-            raise KnobError(f"--{name} must be at least {least}, got {getattr(options, name)}; nearest: {least}")
+    """Raises KnobError for fewer than so many rounds, for no seed, a negative one, or no run at a time."""
+    at_least(options, rounds=rounds, seeds=1, seed=0, at_once=1)
 
 
 def resume(options: argparse.Namespace) -> int:
     """`siwork resume`: play what is missing."""
+    at_least(options, at_once=1)
     for folder in options.folders:
         if options.rounds is not None:
             with Writer(folder) as writer:
