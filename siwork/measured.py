@@ -87,7 +87,8 @@ def earlier(path: Path) -> pd.DataFrame | None:
     try:
         table = from_csv(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise SchemaError(f"{path} cannot be read as a table ({error}); name another file with --output") from None
+        why = " ".join(str(error).split())  # the parser's words end with a new line
+        raise SchemaError(f"{path} cannot be read as a table ({why}); name another file with --output") from None
     if lacking := [name for name in COLUMNS if name not in table]:
         raise SchemaError(
             f"{path} is no table of siwork measure, it lacks {', '.join(lacking[:3])} …; name another with --output"

@@ -47,6 +47,24 @@ def test_another_file_is_not_overwritten(capsys, tmp_path):
     assert (tmp_path / "mine.csv").read_text() == "a,b\n1,2\n"
 
 
+@pytest.mark.parametrize("there", [b"", b"\x89PNG\r\n\x1a\n\x00\xff", b"a\n1,2\n1,2,3\n"])
+@pytest.mark.parametrize("command", ["claims", "measure"])
+def test_a_file_that_is_no_table_is_one_sentence_before_anything_is_played(
+    capsys, tmp_path, monkeypatch, there, command
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_bytes(there)
+    name = {"claims": "tail", "measure": "east"}[command]
+    assert main([command, name, "-o", "mine.csv"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "siwork: mine.csv cannot be read as a table (" in said.err
+    assert said.err.endswith("; name another file with --output\n")
+    assert said.err.count("\n") == 1
+    assert (tmp_path / "mine.csv").read_bytes() == there
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.csv"]
+
+
 def test_a_claim_is_asked_and_its_verdict_kept(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["claims", "theorems", "--seeds", "3"]) == 0

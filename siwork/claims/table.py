@@ -65,11 +65,14 @@ def written(table: pd.DataFrame) -> str:
 def read_verdicts(path: Path) -> pd.DataFrame:
     """A table that `siwork claims` wrote. Raises SchemaError for another file."""
     text = dict.fromkeys(["why", "either", "samples", "problems", "ran_on", "task", "version", "whole"], str)
-    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={name: [""] for name in _REAL})
-    lacking = [name for name in COLUMNS if name not in table]
-    if lacking:
+    try:
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={name: [""] for name in _REAL})
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())  # the parser's words end with a new line
+        raise SchemaError(f"{path} cannot be read as a table ({why}); name another file with --output") from None
+    if lacking := [name for name in COLUMNS if name not in table]:
         raise SchemaError(
-            f"{path} is no table of verdicts, it lacks {', '.join(lacking)}; write one with: siwork claims"
+            f"{path} is no table of verdicts, it lacks {', '.join(lacking[:3])} …; name another file with --output"
         )
     return table[COLUMNS]
 
