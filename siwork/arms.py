@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import pandas as pd
 
 from siwork.loop import Sizes, prepare, sizes_of
-from siwork.policies import Policy
+from siwork.policies import Policy, policy_of
 from siwork.recipes import COMPONENTS, RECIPES, Recipe, recipe_of
 from siwork.schema import KnobError, RecipeError, nearest, parse_formula
 from siwork.slots import SLOTS, Component
@@ -276,6 +276,9 @@ def prepared(
     if not seeds:
         raise KnobError("an arm needs at least one seed, got none; three are usual")
     chosen, sizes = task_of(task).fixed(), Drawn.of(problems)
+    player = policy_of(policy, chosen)
+    for recipe in arms.values():  # all of them, before the folder of the first is written
+        recipe.see_fit(chosen, player)
     places = {
         key: [base.with_name(f"{base.name}{end}-s{seed}") for seed in seeds]
         for key, end in zip(arms, ends, strict=True)

@@ -187,6 +187,11 @@ class Component(Knobbed):
         """What it asks of the policy beside the protocol: the names of methods or marks that some policies have."""
         return ()
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Texts that it puts into responses, which the policy has to read."""
+        return ()
+
     def __str__(self) -> str:
         return format_call(self)
 

@@ -91,6 +91,14 @@ def test_a_surface_tells_programs(surfaced):
         (["ablate", "vanila", "--slot", "selector", "--with", "best"], "nearest: 'vanilla'"),
         (["ablate", "vanilla", "--slot", "selector", "--with", "best", "--seeds", "0"], "--seeds must be at least 1"),
         (["ablate", "vanilla", "--slot", "selector", "--with", "best", "-o", "x.png"], "nearest: 'x.html'"),
+        (
+            ["ablate", "vanilla", "--slot", "selector", "--with", "splice(join)", *QUICK, "--policy", "tiny"],
+            "splice(join) writes ';' into responses",
+        ),
+        (
+            ["ablate", "vanilla", "--slot", "sampler", "--with", "refine"],
+            "with refine: refine goes by earlier attempts",
+        ),
         (["surface", "--grid", "0,a"], "--grid is rates separated by commas"),
         (["surface", "--grid", "0,2"], "must be in 0 … 1, got 2.0"),
         (["surface", "--link", "flt"], "nearest: 'flat'"),

@@ -72,7 +72,31 @@ def test_any_sound_composition_prints_and_reads_back(recipe):
         ("seed · sft", RecipeError, "a recipe needs a sampler"),
         ("cot · correct", RecipeError, "correct needs scores"),
         ("cot · gold · pref", RecipeError, "pref goes by pairs"),
-        ("cot · gold · weight(by=margin) · sft", RecipeError, "weight goes by pairs"),
+        ("cot · gold · weight(by=margin) · sft", RecipeError, "weight(by=margin) goes by pairs"),
+        ("cot · gold · weight(by=margin) + pairs · sft", RecipeError, "put pairs before it, or take by=score"),
+        ("cot · gold · pairs + weight(by=margin) · pref", RecipeError, "take pref(weighted=true) or sft"),
+        ("cot · gold · sft · anchor(past)", RecipeError, "anchor(past) goes by pairs"),
+        ("cot · gold · splice(cut) · sft", RecipeError, "splice(cut) cuts at the first wrong step, and"),
+        ("cot · critic · splice(cut) · sft", RecipeError, "has no verifier after the first that names it"),
+        (
+            "cot · gold + critic · splice(cut, by=score) · sft",
+            RecipeError,
+            "has no verifier as the first that names it",
+        ),
+        ("cot + refine(show=sound) · gold · sft", RecipeError, "write gold + critic, or show=whole"),
+        (
+            "roles(debate) + cot · vote · sft",
+            RecipeError,
+            "roles(debate) goes by earlier attempts, and stands first in",
+        ),
+        ("refine · gold · sft", RecipeError, "refine goes by earlier attempts, and stands first in"),
+        ("mutate · gold · sft", RecipeError, "put cot or explore before it"),
+        ("hint(on=fail) + cot · gold · sft", RecipeError, "hint(answer, on=fail) goes by earlier attempts"),
+        ("cot + hint(on=fail) · sft", RecipeError, "hint(answer, on=fail) needs scores"),
+        ("cot + refine · sft", RecipeError, "refine needs scores"),
+        ("cot + mutate · sft", RecipeError, "mutate needs scores"),
+        ("search · sft", RecipeError, "search needs scores"),
+        ("explore(pool) · sft", RecipeError, "explore(pool) needs scores"),
         ("cot · sft · gate", RecipeError, "gate needs scores"),
         ("cot · gold · sft + vfit", RecipeError, "vfit fits verifiers that learn"),
         ("cot · orm · correct · sft", RecipeError, "orm learns where the update slot says so"),
@@ -112,6 +136,14 @@ def test_a_wrong_formula_is_one_sentence(text, kind, words):
             "needs a policy that shows its hidden states, and tabular",
         ),
         ("cot · judge · correct · sft", "countdown", "tiny", "needs a policy that reads any text"),
+        ("cot · gold · splice(join) · sft", "countdown", "tiny", "splice(join) writes ';' into responses, and tiny on"),
+        (
+            "cot · gold · splice(join, sign=x) · sft",
+            "expr",
+            "tiny",
+            "'x' into responses, and tiny on expr has no token",
+        ),
+        ("cot · gold · splice(cut) · sft", "expr", "tabular", "cuts at the first wrong step"),
     ],
 )
 def test_what_does_not_go_together_is_said_before_anything_runs(tmp_path, formula, task, policy, words):
@@ -129,6 +161,44 @@ def test_the_sentence_names_two_that_would_do():
     for task in named.groups()[:2]:
         Recipe.read("cot + hint · gold · sft").see_fit(siwork.task(task))
     Recipe.read(f"{named.group(3)} · gold · sft").see_fit(siwork.task("grammar"))
+
+
+def test_a_joint_is_refused_where_no_token_is_one_and_what_is_advised_would_do():
+    recipe, countdown = Recipe.read("cot · gold · splice(join) · sft"), siwork.task("countdown")
+    with pytest.raises(RecipeError) as caught:
+        recipe.see_fit(countdown, siwork.policy("tiny", countdown))
+    named = re.search(r"take the task (\w+) or (\w+), or the policy (\w+) or", str(caught.value))
+    for name in named.groups()[:2]:
+        task = siwork.task(name)
+        recipe.see_fit(task, siwork.policy("tiny", task))
+    recipe.see_fit(countdown, siwork.policy(named.group(3), countdown))
+    bare = Recipe.read('cot · gold · splice(join, mark="") · sft')
+    bare.see_fit(countdown, siwork.policy("tiny", countdown))
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "cot · gold · pairs + weight(by=margin) · sft",
+        "cot · gold · pairs + weight(by=margin) · pref(weighted=true)",
+        "cot · gold · pairs + weight(by=margin) · pref + sft",
+        "cot · gold · pairs + weight(by=margin) · nofit",
+        "cot · gold · weight(by=score) · sft",
+        "cot · gold · weight(by=entropy) · sft",
+        "cot · gold · pairs · pref · anchor(past)",
+        "cot · gold · sft · anchor(nll)",
+        "cot · gold + critic · splice(cut) · sft",
+        "cot · critic · splice(cut, by=score) · sft",
+        "cot + refine(show=sound) · gold + critic · sft",
+        "cot + refine(on=all) · sft",
+        "explore + roles(debate) · vote · sft",
+        "search(levels=1) · sft",
+        "cot + hint(on=fail) · gold · sft",
+        "hint · gold · sft",
+    ],
+)
+def test_what_a_refusal_advises_is_a_recipe(formula):
+    assert Recipe.read(str(Recipe.read(formula))) == Recipe.read(formula)
 
 
 def variants(kind):

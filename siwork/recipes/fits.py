@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from siwork.policies import POLICIES, Policy
-from siwork.schema import RecipeError
+from siwork.policies.tokens import Tokens
+from siwork.schema import KnobError, RecipeError
 from siwork.slots import Component
-from siwork.tasks import TASKS, Task
+from siwork.tasks import TASKS, Synthetic, Task
 
 _OF_TASK = {
     "hint": "hints",
@@ -48,6 +49,7 @@ def see_fit(slots: Mapping[str, Iterable[Any]], known: Mapping[str, type[Compone
             _see_task(part, others, task)
             if policy is not None:
                 _see_policy(part, others, task, policy)
+                _see_words(part, task, policy)
             if hasattr(part, "see"):
                 part.see(task)
 
@@ -74,6 +76,29 @@ def _see_policy(part: Any, others: Iterable[type[Component]], task: Task, policy
             f"{part} needs a policy that {what}, and {policy.name} does not; take "
             f"{_two([name for name in having if name in POLICIES], 'the policy')}, or {_two(free, 'instead')}{part.or_else}"
         )
+
+
+def _see_words(part: Any, task: Task, policy: Policy) -> None:
+    tokens = getattr(policy, "tokens", None)
+    lacking = [text for text in part.writes if isinstance(tokens, Tokens) and not _reads(tokens, text)]
+    if lacking:
+        having = [name for name, kind in TASKS.items() if _has_words(kind, lacking[0])]
+        tasks = f"{_two(having, 'the task')}, or " if having else ""
+        raise RecipeError(
+            f"{part} writes {lacking[0]!r} into responses, and {policy.name} on {task.name} has no token for it; take "
+            f"{tasks}the policy tabular or hf"
+        )
+
+
+def _reads(tokens: Tokens, text: str) -> bool:
+    try:
+        return len(tokens.encode(text)) > 0
+    except KnobError:
+        return False
+
+
+def _has_words(kind: Any, text: str) -> bool:
+    return issubclass(kind, Synthetic) and _reads(Tokens(kind().vocabulary), text)
 
 
 def _can(policy: Policy, ask: str) -> bool:

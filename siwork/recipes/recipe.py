@@ -14,6 +14,7 @@ from siwork.policies import Policy
 from siwork.recipes.catalogue import LACKING, RECIPES
 from siwork.recipes.fits import see_fit
 from siwork.recipes.playing import Play, judge, lots_of, select, selected
+from siwork.recipes.together import see_together
 from siwork.schema import RecipeError, format_call, nearest, parse_formula
 from siwork.slots import SLOTS, Component, Selection, State, Tell, silent
 from siwork.tasks import Task
@@ -24,27 +25,6 @@ COMPONENTS: dict[str, type[Component]] = {
     for kind in vars(room).values()
     if isinstance(kind, type) and issubclass(kind, Component) and "name" in vars(kind)
 }
-
-
-_SCORED = {"correct", "best", "pairs", "pg", "neg", "adapt"}  # what goes by the first verifier, whatever its knobs
-
-
-def _scored(part: Any) -> bool:
-    """Whether a component goes by scores."""
-    by, kind = getattr(part, "by", ""), getattr(part, "kind", "")
-    if part.name in _SCORED:
-        return kind != "extrapolate"
-    return (
-        (part.name == "weight" and by in ("score", "margin"))
-        or (part.name == "splice" and kind in ("join", "shorten"))
-        or (part.name == "anchor" and kind == "past")
-        or (part.name == "gate" and not part.drift)
-    )
-
-
-def _paired(part: Any) -> bool:
-    """Whether a component goes by preference pairs."""
-    return part.name == "pref" or (part.name == "weight" and part.by == "margin")
 
 
 @dataclass(frozen=True)
@@ -116,32 +96,7 @@ class Recipe:
         see_fit(self.slots, COMPONENTS, task, policy)
 
     def _check(self) -> None:
-        if not self.sampler:
-            raise RecipeError(f"a recipe needs a sampler, got {str(self)!r}; write for example seed · cot(k=16) · sft")
-        parts = [part for slot in self.slots.values() for part in slot]
-        names = {part.name for part in parts}
-        scored = sorted({part.name for part in parts if _scored(part)})
-        if scored and not self.verifier:
-            raise RecipeError(f"{', '.join(scored)} needs scores, and {str(self)!r} has no verifier; add gold or vote")
-        paired = sorted({part.name for part in parts if _paired(part)})
-        if paired and "pairs" not in names:
-            raise RecipeError(
-                f"{paired[0]} goes by pairs, and {str(self)!r} has none; add the selector pairs, or take sft or pg"
-            )
-        for part in self.stabiliser:
-            if self.update and not names & set(getattr(part, "trained_by", names)):
-                trains = " + ".join(update.name for update in self.update)
-                raise RecipeError(
-                    f"{part} adds texts without scores, and {trains} does not train on them; add {' or '.join(part.trained_by)}, "
-                    "or take anchor(kl) or reset instead"
-                )
-        learns = [part.name for part in self.verifier if hasattr(part, "learn")]
-        if learns and "vfit" not in names:
-            raise RecipeError(
-                f"{learns[0]} learns where the update slot says so, and {str(self)!r} has no vfit; write sft + vfit"
-            )
-        if "vfit" in names and not learns:
-            raise RecipeError(f"vfit fits verifiers that learn, and {str(self)!r} has none; add orm, or leave vfit out")
+        see_together(self.slots, str(self))
 
     def play(
         self, state: State, problems: pd.DataFrame, rng: np.random.Generator, tell: Tell = silent

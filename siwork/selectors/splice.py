@@ -52,6 +52,11 @@ class Splice(Component):
         return _NEEDS.get(self.kind, ("response", self._column))
 
     @property
+    def writes(self) -> tuple[str, ...]:
+        """What stands between wrong pieces and a right response."""
+        return tuple(filter(None, (self.mark, self.sign))) if self.kind == "join" else ()
+
+    @property
     def _column(self) -> str:
         return "score_critic" if self.by == "critic" else "score"
 

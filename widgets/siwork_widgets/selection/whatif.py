@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import ipywidgets as w
 
 from siwork.markup import element
-from siwork.recipes import COMPONENTS, Recipe
+from siwork.recipes import COMPONENTS, selectors_of
 from siwork.schema import SiworkError, format_call, knobs_of
 from siwork.store import Run
 from siwork_widgets.kit.clock import Clock
@@ -164,9 +164,7 @@ class WhatIf(w.VBox):
 
         Raises RecipeError, KnobError for a formula that cannot be read; parts without a control are left out.
         """
-        parts = {
-            part.name: part for part in (Recipe.read(f"seed | cot | gold | {formula}").selector if formula else ())
-        }
+        parts = {part.name: part for part in selectors_of(formula).selector}
         self._quiet = True
         for part in _PARTS:
             self.switches[part].value = part in parts
