@@ -457,7 +457,7 @@ def test_plateau_by_hand():
     rng = np.random.default_rng(0)
     golds = [rng.random((60, 8)) < p for p in (0.3, 0.7, 0.68, 0.2, 0.25)]
     rows = rows_of(golds, n_tokens=[np.full((60, 8), 9 - r) for r in range(5)])
-    table = measure(rows, ["pass@1", "right_tokens", "mean_tokens"])
+    table = measure(rows.assign(answer="1"), ["pass@1", "right_tokens", "mean_tokens", "answer_entropy"])
     found = tables.plateau(table).set_index("metric")
     assert found.loc["pass@1", ["round", "later", "worse", "since"]].tolist() == [1, 3, 2, 3]
     assert found.loc["pass@1", "fell"]
@@ -467,7 +467,8 @@ def test_plateau_by_hand():
     assert found.loc["right_tokens", "method"] == "no later round"
     assert pd.isna(found.loc["right_tokens", "fell"])
     assert pd.isna(found.loc["mean_tokens", "round"])
-    assert "name it in `higher`" in found.loc["mean_tokens", "method"]
+    for metric in ("mean_tokens", "answer_entropy"):  # scattered wrong answers are no better than few
+        assert "name it in `higher`" in found.loc[metric, "method"]
     assert tables.plateau(table, {"mean_tokens": True}).set_index("metric").loc["mean_tokens", "round"] == 0
     with pytest.raises(SchemaError, match="lack column 'value'"):
         tables.plateau(table.drop(columns="value"))

@@ -14,6 +14,7 @@ from siwork.figures import fig_ablation, fig_surface
 from siwork.loop import Sizes, prepare, resume
 from siwork.reporting.ablation import QUESTIONS, ablation_table
 from siwork.reporting.armpages import ablation_page, surface_page
+from siwork.reporting.contrasts import conclusion
 from siwork.reporting.surface import surface_table
 from siwork.schema import KnobError, RunError, SchemaError, Unfinished
 from siwork.store import Run
@@ -107,6 +108,15 @@ def test_a_direction_is_claimed_by_the_adjusted_interval_alone(table):
     for row in table.dropna(subset=["value"]).to_dict("records"):
         clear = row["low"] > 0 or row["high"] < 0
         assert row["conclusion"].startswith("it is ") == clear, row
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [("answer_entropy", "it is higher"), ("pass@1", "it is higher: better"), ("dead_groups", "it is higher: worse")],
+)
+def test_only_what_has_a_better_end_is_called_better_or_worse(metric, words):
+    row = {"value": 0.2, "low": 0.1, "high": 0.3, "least": 0.1, "most": 0.3, "seeds": 3, "method": ""}
+    assert conclusion(metric, row, "it")[1] == words
 
 
 def test_one_seed_has_an_interval_over_problems_and_no_claim(arms):

@@ -195,6 +195,11 @@ def test_set_reads_what_written_writes(panel, formula):
     assert panel.written() == formula
 
 
+def test_set_leaves_out_parts_without_a_control_whatever_they_need(panel):
+    panel.set("correct(threshold=1.0) + splice(cut)")  # cuts by a critic, which these rows lack
+    assert panel.written() == "correct(threshold=1.0)"
+
+
 def test_set_refuses_what_is_no_selector(panel):
     with pytest.raises(RecipeError):
         panel.set("nonsense")

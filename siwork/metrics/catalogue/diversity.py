@@ -193,7 +193,7 @@ METRICS: dict[str, Metric] = {
         ("n_solutions",),
     ),
     "distinct_answers": Metric(("answer",), _distinct_answers, "different answers in k samples ↑", "answers", POSITIVE),
-    "answer_entropy": Metric(("answer",), _answer_entropy, "entropy of a problem's answers ↑", "nats", POSITIVE),
+    "answer_entropy": Metric(("answer",), _answer_entropy, "entropy of a problem's answers ↕", "nats", POSITIVE),
     "gini_simpson": Metric(("answer",), _gini_simpson, "chance that two samples give different answers ↑", "", SHARE),
     "right_variety": Metric(
         ("gold", "answer"), _right_variety, "chance that two right samples give different answers ↑", "", SHARE
