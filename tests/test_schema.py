@@ -24,6 +24,7 @@ from siwork.schema import (
     parse_call,
     parse_formula,
 )
+from siwork.schema.numbers import number
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,19 @@ def test_parse_call_takes_one_name_only():
 
 def test_nearest_lists_all_when_nothing_is_near():
     assert nearest("zzz", ["add", "expr"]) == "valid: add, expr"
+    assert (
+        nearest("zzz", [f"name-{i}" for i in range(30)] + ["zebra"]) == "nearest: 'zebra'"
+    )  # of many the nearest alone
+
+
+@given(st.floats(-2e5, 2e5), st.floats(-2e5, 2e5), st.booleans())
+def test_a_number_that_rounds_to_zero_has_no_minus(value, beside, sign):
+    text = number(value, beside, sign=sign)
+    zero = not set(text) & set("123456789")
+    assert ("−" in text) == (value < 0 and not zero)
+    assert text.startswith("+") == (sign and (value >= 0 or zero))
+    shown = float(text.replace("−", "-").replace(",", ""))
+    assert abs(shown - value) <= 0.5 * 10.0 ** -len(text.partition(".")[2]) * (1 + 1e-9)
 
 
 def test_missing_extra_names_feature_package_and_pip_line():

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_FEW = 20  # valid values of which all are told where none is near
+
 
 class SiworkError(Exception):
     """Base of every error that siwork raises on purpose.
@@ -66,13 +68,13 @@ class MissingExtra(SiworkError, ImportError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The part of a message that names the valid value nearest to `name`, or all of them when none is near.
+    """The part of a message that names the valid value nearest to `name`, or all of them when none is near and they are few.
 
-    >>> nearest("coutdown", ["add", "countdown"])
-    "nearest: 'countdown'"
+    >>> nearest("coutdown", ["add", "countdown"]), nearest("zzz", ["add", "countdown"])
+    ("nearest: 'countdown'", 'valid: add, countdown')
     """
     valid = sorted(valid)
-    close = get_close_matches(str(name), valid, n=1, cutoff=0.5)
+    close = get_close_matches(str(name), valid, n=1, cutoff=0.5 if len(valid) <= _FEW else 0.0)
     return f"nearest: {close[0]!r}" if close else f"valid: {', '.join(valid)}"
 
 
