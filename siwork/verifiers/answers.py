@@ -33,7 +33,8 @@ class Noisy(Component):
     """The exact check with set error rates: a false accept with rate fp, a false reject with rate fn.
 
     Source: label-noise ladders, e.g. "On the self-verification limitations of large language models". With
-    link=difficulty a row's rates are 2 · difficulty times the flat ones (at most 1), the same on average.
+    link=difficulty a row's rates are 2 · difficulty times the flat ones, at most 1: over difficulties that are uniform in 0 … 1 the
+    mean of a rate r is r up to r = 0.5, and 1 − 1/(4 r) beyond, as 0.75 for r = 1.
     """
 
     slot = "verifier"
