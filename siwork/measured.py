@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from siwork.schema import RunError, SchemaError, same_knobs, shipped
-from siwork.schema.numbers import interval, number
+from siwork.schema.numbers import counted, interval, number
 
 FILE = "measured.csv"
 _ABOUT = {
@@ -130,7 +130,7 @@ def in_full(card: Card, table: pd.DataFrame | None = None) -> Iterator[str]:
         yield f"{row['metric']:<17} {_levels(row, _since(row, pd.isna(first['reference'])))}"
     yield _cost(first, exact=True)
     beside = "its own round 0" if pd.isna(first["reference"]) else str(first["reference"])
-    yield f"against {beside}, held-out, after {first['rounds']:.0f} rounds, paired by problem and seed"
+    yield f"against {beside}, held-out, after {counted(first['rounds'], 'round')}, paired by problem and seed"
     yield f"{_setting(first)}; the intervals hold all at once with a chance of {first['level']:.0%}"
 
 
@@ -189,5 +189,5 @@ def _cost(row: Mapping[Any, Any], exact: bool = False) -> str:
 
 
 def _setting(row: Mapping[Any, Any]) -> str:
-    seeds = f"{row['seeds']:.0f} seed{'s' if row['seeds'] > 1 else ''} from {row['seed']:.0f}"
+    seeds = f"{counted(row['seeds'], 'seed')} from {row['seed']:.0f}"
     return f"{row['policy']} with {row['task']}, {row['problems']}, {seeds}, siwork {row['version']}"

@@ -12,7 +12,9 @@ import pytest
 
 from siwork.cli import main
 from siwork.metrics.catalogue import DEFAULT, FAMILIES, NAMES
+from siwork.recipes import COMPONENTS
 from siwork.schema import ROWS
+from siwork.slots import SLOTS
 from siwork.store import Run
 from tests.command import siwork
 
@@ -105,6 +107,11 @@ def test_ctrl_c_ends_after_the_stage_and_the_run_goes_on_later(tmp_path):
         (["run", "vanilla", "--task", "cuntdown"], "no task is called 'cuntdown'; nearest: 'countdown'"),
         (["run", "vanilla", "--policy", "tabluar"], "no policy is called 'tabluar'; nearest: 'tabular'"),
         (["run", "vanilla", "--seeds", "0"], "--seeds must be at least 1, got 0"),
+        (["run", "vanilla", "--problems", "0"], "--problems must be at least 1, got 0; nearest: 1"),
+        (["run", "vanilla", "--beyond", "-1"], "--beyond must be at least 0, got -1; nearest: 0"),
+        (["run", "vanilla", "--name", "a/b"], "--name is one name and no path, got 'a/b'; nearest: 'a-b'"),
+        (["run", "vanilla", "--name", "../a/"], "--name is one name and no path, got '../a/'; nearest: 'a'"),
+        (["recipes", "nosuch"], "; see: siwork recipes"),
         (["run", "vanilla", "--at-once", "-3"], "--at-once must be at least 1, got -3; nearest: 1"),
         (["resume", "nowhere", "--at-once", "0"], "--at-once must be at least 1, got 0; nearest: 1"),
         (["demo", "--seeds", "0"], "--seeds must be at least 1, got 0; nearest: 1"),
@@ -145,6 +152,15 @@ def test_catalogues_are_told_to_people_and_programs(capsys):
     for words in (["recipes", "--json"], ["recipes", "cot", "--json"], ["tasks", "--json"]):
         assert main(words) == 0
         assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_a_slot_lists_its_components(capsys, slot):
+    own = {name for name, kind in COMPONENTS.items() if kind.slot == slot}
+    assert main(["recipes", slot]) == 0
+    assert set(re.findall(r"^  (\S+)  ", capsys.readouterr().out, re.MULTILINE)) == own
+    assert main(["recipes", slot, "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == own
 
 
 def test_metrics_are_listed_by_family(capsys):

@@ -1,7 +1,12 @@
 """`siwork ablate` and `siwork surface` as a user meets them."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -56,6 +61,22 @@ def test_a_run_of_an_arm_that_stopped_is_named_and_no_page_is_written(tmp_path):
     assert Run(tmp_path / "runs" / "vanilla-countdown-s0").rounds_done == 2
 
 
+@pytest.mark.parametrize("told", [[], ["--json"]])
+def test_ctrl_c_says_once_how_to_go_on_and_the_same_command_does(tmp_path, told):
+    words = ["--slot", "selector", "--with", "none", *QUICK, "--rounds", "5000", "--seeds", "1", "--at-once", "1"]
+    command = [sys.executable, "-m", "siwork", "ablate", "vanilla", *words, *told]
+    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    first, end = tmp_path / "runs" / "vanilla-countdown-s0", time.monotonic() + 60
+    while not (first / "rounds/0001/DONE").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGINT)
+    out, error = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert (error if told else out).count("The rounds so far are kept; go on with the same command.\n") == 1
+    assert "siwork resume" not in out + error
+    assert Run(first).rounds_done >= 2
+
+
 @pytest.fixture(scope="module")
 def surfaced(tmp_path_factory):
     folder = tmp_path_factory.mktemp("surface")
@@ -104,6 +125,7 @@ def test_a_surface_tells_programs(surfaced):
         (["surface", "--link", "flt"], "nearest: 'flat'"),
         (["surface", "vanilla"], "whose first verifier is noisy"),
         (["surface", "--rounds", "0"], "--rounds must be at least 1, got 0"),
+        (["surface", "--name", "a/b"], "--name is one name and no path, got 'a/b'; nearest: 'a-b'"),
         (["surface", "--at-once", "0"], "--at-once must be at least 1, got 0; nearest: 1"),
         (["ablate", "vanilla", "--slot", "update", "--with", "pg", "--at-once", "-1"], "--at-once must be at least 1"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from siwork.claims import CLAIMS
 from siwork.claims.table import read_verdicts
 from siwork.cli.main import main
+from siwork.sweep import Progress
 
 
 def test_the_rule_is_said_and_nothing_is_played(capsys, tmp_path, monkeypatch):
@@ -63,6 +64,25 @@ def test_a_file_that_is_no_table_is_one_sentence_before_anything_is_played(
     assert said.err.count("\n") == 1
     assert (tmp_path / "mine.csv").read_bytes() == there
     assert [each.name for each in tmp_path.iterdir()] == ["mine.csv"]
+
+
+def test_a_claim_whose_runs_were_stopped_says_once_how_to_go_on(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stopped = []
+
+    def played(sweep, told):
+        stopped.extend(sweep.runs)
+        return [Progress(run, "stopped" if i else "failed", 0) for i, run in enumerate(sweep.runs)]
+
+    monkeypatch.setattr("siwork.cli.progress.played", played)
+    assert main(["claims", "exploration", "--seeds", "2"]) == 1
+    said = capsys.readouterr()
+    assert len(stopped) > 2
+    assert said.out.count("The rounds so far are kept; go on with the same command.\n") == 1
+    assert "siwork resume" not in said.out + said.err
+    assert said.err.startswith(f"siwork: {stopped[0].name} failed: ")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "claims.csv").exists()
 
 
 def test_a_claim_is_asked_and_its_verdict_kept(capsys, tmp_path, monkeypatch):

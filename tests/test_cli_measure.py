@@ -22,7 +22,7 @@ def measured(tmp_path_factory):
 def test_methods_are_played_compared_and_written(measured):
     folder, told = measured
     assert told.returncode == 0, told.stderr
-    assert "2 of 55 methods · 6 problems, 8 held-out × 4 samples · 1 rounds · 2 seeds" in told.stdout
+    assert "2 of 55 methods · 6 problems, 8 held-out × 4 samples · 1 round · 2 seeds" in told.stdout
     assert "self-verified  not measured: needs a prompted model" in told.stdout
     table = from_csv((folder / "measured.csv").read_text())
     assert list(table.columns) == list(COLUMNS)
@@ -94,6 +94,8 @@ def _quick(folder):
     [
         (["promptbreder"], "no method is called 'promptbreder'; nearest: 'promptbreeder'"),
         (["cot"], "no method is called 'cot'"),
+        (["nosuch"], "no method is called 'nosuch'; nearest: '"),
+        (["east", "--heldout", "0"], "--heldout must be at least 1, got 0; nearest: 1"),
         (["east", "-o", "table.parquet"], "--output must end in .csv, got 'table.parquet'; nearest: 'table.csv'"),
         (["east", "--seeds", "0"], "--seeds must be at least 1"),
         (["east", "--rounds", "0"], "--rounds must be at least 1"),
@@ -108,6 +110,7 @@ def test_wrong_words_are_one_sentence_and_nothing_is_written(tmp_path, monkeypat
     assert said.out == ""
     assert sentence in said.err
     assert said.err.count("\n") == 1
+    assert "valid: " not in said.err
     assert not list(tmp_path.iterdir())
 
 

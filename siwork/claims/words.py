@@ -10,7 +10,7 @@ import pandas as pd
 from siwork.claims.catalogue import CLAIMS
 from siwork.claims.claim import Claim
 from siwork.claims.deciding import FAILS, HOLDS, OPEN
-from siwork.schema.numbers import interval
+from siwork.schema.numbers import counted, interval
 
 _WIDTH = 118  # characters of a line
 
@@ -25,7 +25,7 @@ def asked(claim: Claim) -> Iterator[str]:
     yield from _wrapped(f"{claim.name}: {claim.says}", 0)
     yield from _wrapped(f"from {claim.source}; in short: {claim.stated}", 2)
     if claim.arms:
-        yield f"  {claim.task} · {claim.rounds} rounds · {claim.sizes}"
+        yield f"  {claim.task} · {counted(claim.rounds, 'round')} · {claim.sizes}"
         yield from _wrapped(f"the setting was chosen on {claim.chosen}", 2)
     for name, arm in claim.arms.items():
         yield f"  {name:<12} {arm.recipe}{f' ({arm.apart})' if arm.apart else ''}"
@@ -58,8 +58,8 @@ def _line(claim: Claim, table: pd.DataFrame) -> str:
     rows = table[table["claim"] == claim.name]
     if rows.empty:
         return f"| `{claim.name}` | {claim.says} | not asked yet | | `{claim.task}` | {claim.source} |"
-    where = f"`{claim.task}`, {claim.rounds} rounds, " if claim.arms else ""
-    seeds = f"{len(str(rows['ran_on'].iloc[0]).split())} seeds"
+    where = f"`{claim.task}`, {counted(claim.rounds, 'round')}, " if claim.arms else ""
+    seeds = counted(len(str(rows["ran_on"].iloc[0]).split()), "seed")
     verdict = f"**{rows['verdict'].iloc[0]}** | {_parts(rows['part_verdict'])}"
     return f"| `{claim.name}` | {claim.says} | {verdict} | {where}{seeds} | {claim.source} |"
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from siwork.arms import ablations, alternatives, by_seed, noise_grid
 from siwork.cli.diagnose import wrapped
-from siwork.cli.progress import follow
+from siwork.cli.progress import follow_together
 from siwork.cli.rounds import checked_extent
 from siwork.figures.curves import WORDS
 from siwork.loop import Sizes
@@ -22,7 +22,7 @@ from siwork.reporting.armpages import ablation_page, adjusted, shown, surface_pa
 from siwork.reporting.page import save
 from siwork.reporting.surface import surface_table
 from siwork.schema import KnobError
-from siwork.schema.numbers import interval, number
+from siwork.schema.numbers import counted, interval, number
 from siwork.store import Run
 from siwork.sweep import Sweep
 from siwork.tasks import task_of
@@ -96,11 +96,11 @@ def _setting(options: argparse.Namespace) -> dict[str, Any]:
 def _played(options: argparse.Namespace, folders: list[Path], head: str, run: Run) -> bool:
     """Play the folders, most of them without a word; with --json nothing is printed but errors."""
     if not options.json:
-        plural = "s" if options.seeds > 1 else ""
-        print(
-            f"{head}\n{run.task} · {run.policy} · {options.rounds} rounds · {options.seeds} seed{plural}, {len(folders)} runs\n"
+        extent = (
+            f"{counted(options.rounds, 'round')} · {counted(options.seeds, 'seed')}, {counted(len(folders), 'run')}"
         )
-    return follow(Sweep(folders, at_once=options.at_once), told="nothing" if options.json else "time")
+        print(f"{head}\n{run.task} · {run.policy} · {extent}\n")
+    return follow_together(Sweep(folders, at_once=options.at_once), told="nothing" if options.json else "time")
 
 
 def _rates(text: str) -> list[float]:
@@ -130,14 +130,14 @@ def _alone(row: dict[Any, Any]) -> str:
 
 
 def _n(row: pd.Series) -> str:
-    return f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''} × {row['problems']} problems"
+    return f"{counted(row['seeds'], 'seed')} × {counted(row['problems'], 'problem')}"
 
 
 def _told_surface(metric: str, own: pd.DataFrame) -> Iterable[str]:
     """One metric as a table, a line a rate of false rejects."""
     first, title = own.iloc[0], WORDS.get(metric, (metric, ""))[0]
-    plural = "s" if first["seeds"] > 1 else ""
-    yield f"{title}: {first['split']}, round {first['round']}, {first['seeds']} seed{plural}; interval of each cell for itself"
+    seeds = counted(first["seeds"], "seed")
+    yield f"{title}: {first['split']}, round {first['round']}, {seeds}; interval of each cell for itself"
     cells = {(row["fp"], row["fn"]): row for row in own.to_dict("records")}
     across = sorted({fp for fp, _ in cells})
     yield "  right rejected ↓  wrong accepted →"

@@ -22,20 +22,25 @@ if TYPE_CHECKING:
 
 def recipes(options: argparse.Namespace) -> int:
     """`siwork recipes [NAME]`. Raises RecipeError for a name that is none, or of a method that lacks something."""
+    of_slot = [kind for kind in COMPONENTS.values() if kind.slot == options.name]
     if options.name in LACKING:
         recipe_of(options.name)  # says what it lacks
-    if options.name and options.name not in RECIPES and options.name not in COMPONENTS:
+    if options.name and not of_slot and options.name not in RECIPES and options.name not in COMPONENTS:
+        known = [*RECIPES, *COMPONENTS, *SLOTS]
         raise RecipeError(
-            f"no recipe or component is called {options.name!r}; {nearest(options.name, [*RECIPES, *COMPONENTS])}"
+            f"no recipe, component or slot is called {options.name!r}; {nearest(options.name, known)}; see: siwork recipes"
         )
     if options.markdown:
         print(markdown())
     elif options.json:
         asked = {name: e for name, e in RECIPES.items() if options.name in (None, name)}
         chosen = {name: e._asdict() | {"changed_here": in_short(card_of(name))} for name, e in asked.items()}
-        print(json.dumps(chosen or _knobs(COMPONENTS[options.name]), ensure_ascii=False, indent=2))
+        parts = {kind.name: _knobs(kind) for kind in of_slot}
+        print(json.dumps(chosen or parts or _knobs(COMPONENTS[options.name]), ensure_ascii=False, indent=2))
     elif options.name in RECIPES:
         _show_recipe(options.name)
+    elif of_slot:
+        _list_slot(options.name, max(len(kind.name) for kind in of_slot))
     elif options.name:
         _show_knobs(COMPONENTS[options.name])
     else:
@@ -83,10 +88,15 @@ def _list_recipes() -> None:
     for name, found in LACKING.items():
         print(f"  {name:<{width}}  lacks: {found.lacks}")
     for slot in SLOTS:
-        print(f"\n{slot.capitalize()}s")
-        for part in COMPONENTS.values():
-            if part.slot == slot:
-                print(f"  {part.name:<{width}}  {part.sentence}")
+        print()
+        _list_slot(slot, width)
+
+
+def _list_slot(slot: str, width: int) -> None:
+    print(f"{slot.capitalize()}s")
+    for part in COMPONENTS.values():
+        if part.slot == slot:
+            print(f"  {part.name:<{width}}  {part.sentence}")
 
 
 def _show_recipe(name: str) -> None:

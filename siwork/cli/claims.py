@@ -59,14 +59,14 @@ def _earlier(path: Path) -> pd.DataFrame | None:
 def _ask(claim: Claim, options: argparse.Namespace) -> bool:
     """Play and judge one claim; False when it was stopped or failed."""
     from siwork.claims.playing import judge, lay_out
-    from siwork.cli.progress import follow
+    from siwork.cli.progress import follow_together
     from siwork.reporting.page import save
     from siwork.sweep import Sweep
 
     print("\n".join(asked(claim)), flush=True)
     seeds = range(options.seed, options.seed + options.seeds)
     played = lay_out(claim, seeds, options.folder)
-    if played.folders and not follow(Sweep(played.in_order, at_once=options.at_once), told="time"):
+    if played.folders and not follow_together(Sweep(played.in_order, at_once=options.at_once)):
         return False
     table = table_of([judge(played, seeds)])
     print("\n".join(told(table)) + "\n", flush=True)

@@ -11,6 +11,7 @@ from siwork.cli.progress import follow
 from siwork.demo import RECIPES as SHOWN
 from siwork.demo import free_folder, matmul_rate, prepare_demo
 from siwork.recipes import RECIPES
+from siwork.schema.numbers import counted
 from siwork.store import Run
 from siwork.sweep import Sweep
 
@@ -25,7 +26,7 @@ def demo(options: argparse.Namespace) -> int:
     for name in SHOWN:
         print(f"  {name}: {RECIPES[name].formula}")
     folders = prepare_demo(free_folder(Path("runs")), seeds=options.seeds, rounds=options.rounds)
-    print(f"{len(folders)} runs of {options.rounds} rounds each, in {folders[0].parent}\n")
+    print(f"{counted(len(folders), 'run')} of {counted(options.rounds, 'round')} each, in {folders[0].parent}\n")
     if not follow(Sweep(folders)):
         return 1
     runs = [Run(folder) for folder in folders]

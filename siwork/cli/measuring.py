@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pandas as pd
 from siwork.against import REFERENCE, Cost, Setting, cost, equal_k, lacking, methods_of, own_runs, references
 from siwork.arms import by_seed
 from siwork.cli.catalogue import card_of
-from siwork.cli.progress import played
+from siwork.cli.progress import SAME, played, say_failed
 from siwork.cli.rounds import checked_extent
 from siwork.loop import Sizes
 from siwork.measured import COLUMNS, as_csv, earlier, from_csv, in_short
@@ -21,6 +20,7 @@ from siwork.recipes import RECIPES, recipe_of
 from siwork.reporting.effects import CALIBRATION, change_of, effect_of, metrics_of
 from siwork.reporting.page import save
 from siwork.schema import KnobError, SiworkError
+from siwork.schema.numbers import counted
 from siwork.store import Run
 from siwork.sweep import Sweep
 
@@ -43,7 +43,7 @@ def measure(options: argparse.Namespace) -> int:
     table = _with_earlier(table, options.output)
     save(as_csv(table), options.output)
     _tell(names, from_csv(as_csv(table)))
-    print(f"\n{options.output} ({len(table)} rows)")
+    print(f"\n{options.output} ({counted(len(table), 'row')})")
     return 0 if all(map(_whole, [*own.values(), *beside.values()])) else 1
 
 
@@ -69,9 +69,9 @@ def _with_earlier(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _extent(setting: Setting) -> str:
-    sizes, n = setting.problems, len(setting.seeds)
-    held = f"{sizes.train} problems, {sizes.heldout} held-out × {sizes.samples} samples"
-    return f"{held} · {setting.rounds} rounds · {n} seed{'s' if n > 1 else ''}"
+    sizes = setting.problems
+    held = f"{counted(sizes.train, 'problem')}, {sizes.heldout} held-out × {counted(sizes.samples, 'sample')}"
+    return f"{held} · {counted(setting.rounds, 'round')} · {counted(len(setting.seeds), 'seed')}"
 
 
 def _together(own: Mapping[str, list[Path]], beside: Mapping[str, list[Path]]) -> list[Path]:
@@ -85,11 +85,9 @@ def _played(folders: Sequence[Path], at_once: int | None) -> bool:
     if not folders:
         return True
     ended = played(Sweep(folders, at_once=at_once), told="time")
-    for p in ended:
-        if p.state == "failed":
-            sys.stderr.write(f"siwork: {p.run.name} failed: {p.run.last_words()}\n")
+    say_failed(ended)
     if any(p.state in ("stopped", "waiting") for p in ended):
-        print("The rounds so far are kept; go on with the same command.")
+        print(SAME)
         return False
     return True
 

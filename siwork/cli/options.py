@@ -12,14 +12,14 @@ Commands = argparse._SubParsersAction  # argparse publishes no other name for it
 
 
 def at_least(options: argparse.Namespace, **least: int) -> None:
-    """Nothing. Raises KnobError for an option below its least value; one that was not given is passed over.
+    """Nothing. Raises KnobError for an option below its least value; one that a command lacks or was not given is passed over.
 
     >>> at_least(argparse.Namespace(at_once=-3), at_once=1)
     Traceback (most recent call last):
     siwork.schema.errors.KnobError: --at-once must be at least 1, got -3; nearest: 1
     """
     for name, low in least.items():
-        value = getattr(options, name)
+        value = getattr(options, name, None)
         if value is not None and value < low:
             raise KnobError(f"--{name.replace('_', '-')} must be at least {low}, got {value}; nearest: {low}")
 
@@ -174,7 +174,10 @@ def _pretrain(commands: Commands) -> None:
 
 def _recipes(commands: Commands) -> None:
     parser = _command(
-        commands, "recipes", "catalogue:recipes", "List recipes and components, or show one with its knobs."
+        commands,
+        "recipes",
+        "catalogue:recipes",
+        "List recipes and components, those of a slot, or show one with its knobs.",
     )
     parser.add_argument("name", nargs="?")
     parser.add_argument("--markdown", action="store_true", help="the catalogue as the table of the README")

@@ -6,14 +6,17 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from types import FrameType
 
 import numpy as np
 
 from siwork.metrics import measure
+from siwork.schema.numbers import counted
 from siwork.store import Run
 from siwork.sweep import Progress, Sweep
 
+SAME = "The rounds so far are kept; go on with the same command."
 _SHOWN = {"pass@1": "pass@1", "distinct_correct": "distinct right", "answer_entropy": "answer entropy"}
 
 
@@ -23,9 +26,32 @@ def follow(sweep: Sweep, told: str = "rounds") -> bool:
     told : as in `played`
     """
     progress = played(sweep, told)
+    say_failed(progress)
     for p in progress:
-        _say_unfinished(p)
+        if p.state in ("stopped", "waiting", "failed"):
+            kept = f"{counted(p.rounds_done, 'round')} {'is' if p.rounds_done == 1 else 'are'} kept"
+            print(f"{p.run.name}: {kept}; go on with: siwork resume {p.run.folder}")
     return all(p.state == "finished" for p in progress)
+
+
+def follow_together(sweep: Sweep, told: str = "time") -> bool:
+    """Play the runs of one question to their end as `played` does, and say once how to go on. True when all are finished.
+
+    told : as in `played`; with "nothing" that is said among the errors
+    """
+    progress = played(sweep, told)
+    say_failed(progress)
+    whole = all(p.state == "finished" for p in progress)
+    if not whole:
+        print(SAME, file=sys.stderr if told == "nothing" else sys.stdout)
+    return whole
+
+
+def say_failed(progress: Iterable[Progress]) -> None:
+    """Name the runs that failed, with their last words, among the errors."""
+    for p in progress:
+        if p.state == "failed":
+            sys.stderr.write(f"siwork: {p.run.name} failed: {p.run.last_words()}\n")
 
 
 def played(sweep: Sweep, told: str = "rounds") -> list[Progress]:
@@ -43,13 +69,6 @@ def played(sweep: Sweep, told: str = "rounds") -> list[Progress]:
                 sweep.stop()
     screen.end()
     return progress
-
-
-def _say_unfinished(p: Progress) -> None:
-    if p.state == "failed":
-        sys.stderr.write(f"siwork: {p.run.name} failed: {p.run.last_words()}\n")
-    if p.state in ("stopped", "waiting", "failed"):
-        print(f"{p.run.name}: {p.rounds_done} rounds are kept; go on with: siwork resume {p.run.folder}")
 
 
 class _Interrupts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from siwork.cli.options import at_least
@@ -10,6 +11,8 @@ from siwork.cli.progress import follow
 from siwork.loop import Sizes, prepare
 from siwork.loop import fork as copy_run
 from siwork.recipes import recipe_of
+from siwork.schema import KnobError
+from siwork.schema.numbers import counted
 from siwork.store import Run, Runs, Writer
 from siwork.sweep import Sweep, slug
 from siwork.tasks import task_of
@@ -27,14 +30,18 @@ def run(options: argparse.Namespace) -> int:
         prepare(recipe, task, options.policy, rounds=options.rounds, problems=sizes, seed=seed, folder=folder)
     for note in task.notes:
         print(note)
-    plural = "s" if options.seeds > 1 else ""
-    print(f"{recipe}\n{task} · {options.policy} · {options.rounds} rounds · {options.seeds} seed{plural}\n")
+    extent = f"{counted(options.rounds, 'round')} · {counted(options.seeds, 'seed')}"
+    print(f"{recipe}\n{task} · {options.policy} · {extent}\n")
     return _play(folders, options.at_once)
 
 
 def checked_extent(options: argparse.Namespace, rounds: int = 0) -> None:
-    """Raises KnobError for fewer than so many rounds, for no seed, a negative one, or no run at a time."""
-    at_least(options, rounds=rounds, seeds=1, seed=0, at_once=1)
+    """Raises KnobError for numbers that cannot be, as fewer than so many rounds, and for a name that is a path."""
+    at_least(options, rounds=rounds, seeds=1, seed=0, at_once=1, problems=1, heldout=1, beyond=0, samples=1)
+    name = getattr(options, "name", None) or ""
+    if Path(name).name != name:
+        near = re.sub(r"[/\\]+", "-", name).strip("-.") or "runs"
+        raise KnobError(f"--name is one name and no path, got {name!r}; nearest: {near!r}; the place is --folder")
 
 
 def resume(options: argparse.Namespace) -> int:
