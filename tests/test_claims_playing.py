@@ -113,7 +113,9 @@ def test_the_table_comes_back_as_it_was_written(table, tmp_path):
 
 def test_another_table_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(SchemaError, match=r"is no table of verdicts, it lacks claim, .*; name another file with --output"):
+    with pytest.raises(
+        SchemaError, match=r"is no table of verdicts, it lacks claim, .*; name another file with --output"
+    ):
         read_verdicts(tmp_path / "x.csv")
 
 

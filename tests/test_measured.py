@@ -134,8 +134,12 @@ def test_its_numbers_hang_together():
         since_base = (own["metric"] == "proxy_gold_gap") | (name == "vanilla")
         assert (own["reference"].isna() == since_base).all(), name
     there = known[known["value"].notna()]
-    digits = 1e-4 * there[["own", "given", "value"]].abs().max(axis=1)  # five of them are kept
-    assert ((there["own"] - there["given"] - there["value"]).abs() <= digits).all()
+    paired = there[
+        there["n"] == there["n"].max()
+    ]  # where a problem has no score, it is in a level and not in the difference
+    assert len(paired) > 0.95 * len(there)
+    digits = 1e-4 * paired[["own", "given", "value"]].abs().max(axis=1)  # five of them are kept
+    assert ((paired["own"] - paired["given"] - paired["value"]).abs() <= digits).all()
     slack = 1e-4 * there["value"].abs() + 1e-9
     assert ((there["least"] <= there["value"] + slack) & (there["value"] <= there["most"] + slack)).all()
     ends = there.dropna(subset=["low"])
