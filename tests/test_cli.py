@@ -149,6 +149,7 @@ def test_catalogues_are_told_to_people_and_programs(capsys):
     told = capsys.readouterr().out
     assert "seed · cot(k=8) + hint(answer, on=fail) · gold · correct · sft · reset" in told
     assert "digits = 8 digits  (1 … 20)" in told
+    assert "k = 8 samples  (1 … 4096; usually 16)" in told
     for words in (["recipes", "--json"], ["recipes", "cot", "--json"], ["tasks", "--json"]):
         assert main(words) == 0
         assert json.loads(capsys.readouterr().out)

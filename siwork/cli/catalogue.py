@@ -118,15 +118,17 @@ def _show_recipe(name: str) -> None:
         for part in parts:
             departs = f" (departs from its source in: {part.departs})" if part.departs else ""
             print(f"\n{part.slot} {part}{departs}")
-            _show_knobs(type(part))
+            _show_knobs(type(part), part)
 
 
-def _show_knobs(kind: type[Knobbed]) -> None:
+def _show_knobs(kind: type[Knobbed], part: Knobbed | None = None) -> None:
+    """The knobs of a kind, those of a part with its values."""
     print(f"  {kind.sentence}")  # type: ignore[attr-defined]
     for spot in knobs_of(kind):
-        info = spot.metadata["knob"]
+        info, value = spot.metadata["knob"], getattr(part, spot.name, spot.default)
         unit = f" {info.unit}" if info.unit else ""
-        print(f"  {spot.name} = {spot.default}{unit}  ({info.range})  {info.sentence}")
+        usual = "" if value == spot.default else f"; usually {spot.default}"
+        print(f"  {spot.name} = {value}{unit}  ({info.range}{usual})  {info.sentence}")
 
 
 def _knobs(kind: type[Knobbed]) -> dict[str, object]:
