@@ -51,7 +51,7 @@ def methods_measured() -> pd.DataFrame:
     means over seeds held-out: of round 0, of the reference and of the method after the last round; value, own − given, paired
     by problem and seed, low and high at a level by which the `comparisons` intervals of the method hold all at once with chance
     `level`, least and most of the seeds; n held-out problems; samples drawn and wall seconds a round with training, of both;
-    conclusion, method; version of siwork.
+    conclusion, method; version of siwork; whole, the formula with every knob written.
 
     Raises
     ------
@@ -113,9 +113,8 @@ def in_short(card: Card, table: pd.DataFrame | None = None) -> str:
     wanted = ["pass@1", *(metric for letter, metric in _ABOUT.items() if letter in card.shows)]
     lines = [row for metric in wanted for row in rows if row["metric"] == metric and not pd.isna(row["value"])]
     first = rows[0]
-    alone = pd.isna(first["reference"])
-    told = ", ".join(f"{row['metric']} {_difference(row)}{_since(row, alone)}" for row in lines)
-    since = "since round 0: " if alone else ""
+    told = ", ".join(f"{row['metric']} {_difference(row)}{_since(row, first)}" for row in lines)
+    since = "since round 0: " if pd.isna(first["reference"]) else ""
     return f"{since}{told or 'nothing that is known'}; {_cost(first)}"
 
 
@@ -127,7 +126,7 @@ def in_full(card: Card, table: pd.DataFrame | None = None) -> Iterator[str]:
         return
     first = rows[0]
     for row in rows:
-        yield f"{row['metric']:<17} {_levels(row, _since(row, pd.isna(first['reference'])))}"
+        yield f"{row['metric']:<17} {_levels(row, _since(row, first))}"
     yield _cost(first, exact=True)
     beside = "its own round 0" if pd.isna(first["reference"]) else str(first["reference"])
     yield f"against {beside}, held-out, after {counted(first['rounds'], 'round')}, paired by problem and seed"
@@ -160,9 +159,12 @@ def _difference(row: Mapping[Any, Any]) -> str:
     return interval(value, low, high, sign=True) + (" [none]" if bare else "")
 
 
-def _since(row: Mapping[Any, Any], alone: bool) -> str:
-    """What is said of a row that has another reference than its method."""
-    return " since round 0" if pd.isna(row["reference"]) and not alone and not pd.isna(row["value"]) else ""
+def _since(row: Mapping[Any, Any], first: Mapping[Any, Any]) -> str:
+    """What is said of a row that has another reference than the first of its method, and how many problems have both rounds."""
+    if not pd.isna(row["reference"]) or pd.isna(first["reference"]) or pd.isna(row["value"]):
+        return ""
+    few = f" ({row['n']:.0f} of {first['n']:.0f} problems)" if row["n"] < first["n"] else ""
+    return f" since round 0{few}"
 
 
 def _levels(row: Mapping[Any, Any], since: str) -> str:

@@ -1,5 +1,7 @@
 """What parts read of runs: shapes of curves by hand, numbers of this room against their definitions."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -130,6 +132,17 @@ def test_a_verifier_that_is_not_fitted_yet_picks_nothing(voted):
         unscored = [r for r in range(3) if voted.rows(r, ["score_orm"], "heldout")["score_orm"].isna().all()]
         assert unscored == [0]
         assert found.isna().tolist() == [True, False, False]
+
+
+def test_what_a_verifier_adds_is_of_the_problems_that_it_scored(voted):
+    rows = voted.rows(None, ["round", "problem", "gold", "score_orm"], "heldout")
+    left_out = rows["problem"].iloc[0]
+    score = rows["score_orm"].mask(rows["problem"] == left_out)
+    partly = SimpleNamespace(rows=lambda r, columns, split: rows.assign(score_orm=score), rounds_done=3)
+    own = [table for problem, table in by_problem(voted, 1).items() if problem != left_out]
+    firsts = [table.sort_values("score_orm", ascending=False, kind="stable")["gold"].iloc[0] for table in own]
+    means = [table["gold"].mean() for table in own]
+    assert OWN["orm_gain"](partly, "heldout")[1] == pytest.approx(np.mean(firsts) - np.mean(means))
 
 
 def test_a_length_is_reached_when_all_shorter_ones_are(voted):

@@ -69,6 +69,8 @@ def test_what_a_verifier_flatters_is_told_against_round_0_of_the_method():
     gap = {"metric": "proxy_gold_gap", "reference": None, "base": 0.1, "given": 0.1, "own": 0.15}
     lines = table({}, gap)
     assert "proxy_gold_gap +0.050 [−0.010, +0.110] since round 0; 1.50" in in_short(CARD._replace(shows="C"), lines)
+    fewer = in_short(CARD._replace(shows="C"), table({}, gap | {"n": 51}))
+    assert "[−0.010, +0.110] since round 0 (51 of 60 problems); 1.50" in fewer
     assert list(in_full(CARD, lines))[1].endswith("+0.110] since round 0  (0.100 → 0.150)  do not conclude")
 
 
@@ -136,6 +138,11 @@ def test_its_numbers_hang_together():
     there = known[known["value"].notna()]
     # a problem without a score in one round is in the level of the other, and not in the difference
     paired = there[(there["metric"] != "proxy_gold_gap") | (there["n"] == there["n"].max())]
+    others = there.drop(
+        paired.index
+    )  # a difference of levels is off by at most what the missing ones could add, in −1 … 1
+    off = (others["own"] - others["given"] - others["value"]).abs()
+    assert (off <= 2 * (1 - others["n"] / 60)).all()
     assert len(paired) > 0.95 * len(there)
     digits = 1e-4 * paired[["own", "given", "value"]].abs().max(axis=1)  # five of them are kept
     assert ((paired["own"] - paired["given"] - paired["value"]).abs() <= digits).all()

@@ -69,27 +69,27 @@ def orm_precision(run: Run, split: str) -> pd.Series:
 
     NaN in rounds in which it scores nothing, as it is not fitted yet; problems with a completion without score are left out.
     """
-    return _picked(run, split, 0.25)
+    return _picked(run, split, 0.25).mean()
 
 
 def orm_gain(run: Run, split: str) -> pd.Series:
     """What choosing a problem's completion by the verifier `orm` adds to taking one at random, mean over problems.
 
-    NaN where `orm_precision` is.
+    Of the same rounds and problems as `orm_precision`.
     """
-    return _picked(run, split, 0.0) - _rates(run, split).mean()
+    return (_picked(run, split, 0.0) - _rates(run, split)).mean()
 
 
-def _picked(run: Run, split: str, share: float) -> pd.Series:
-    """Share right among the best scored of each problem's completions, at least one; of equal scores the first."""
+def _picked(run: Run, split: str, share: float) -> pd.DataFrame:
+    """Share right among the best scored completions, at least one, of equal scores the first; a row a problem, a column a round."""
     rows = run.rows(None, [*_KEYS, "score_orm"], split)
     score = rows["score_orm"].astype(float)
     scored = score.notna().groupby([rows["round"], rows["problem"]]).transform("all").to_numpy(bool)
     rows = rows.assign(score_orm=score)[scored].sort_values("score_orm", ascending=False, kind="stable")
     groups = rows.groupby(["round", "problem"])
     best = rows[groups.cumcount() < (groups["gold"].transform("size") * share).astype(int).clip(lower=1)]
-    found = best["gold"].astype(float).groupby([best["round"], best["problem"]]).mean().groupby("round").mean()
-    return found.reindex(range(run.rounds_done))
+    found = best["gold"].astype(float).groupby([best["problem"], best["round"]]).mean().unstack()
+    return found.reindex(columns=range(run.rounds_done))
 
 
 def language_gap(run: Run, split: str) -> pd.Series:
